@@ -1,0 +1,1 @@
+//! The Hive as a daemon beside LND

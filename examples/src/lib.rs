@@ -1,0 +1,1 @@
+//! Examples of The Hive's libraries

@@ -1,0 +1,2 @@
+//! `hive`: the program.
+fn main() {}

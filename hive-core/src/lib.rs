@@ -1,0 +1,1 @@
+//! The one state machine of The Hive: observe, orient, decide, act, share

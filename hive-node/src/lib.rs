@@ -1,0 +1,1 @@
+//! The runtime of The Hive: backend trait, driver, store, configuration, control API

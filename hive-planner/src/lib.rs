@@ -1,0 +1,1 @@
+//! Where to open and what to rebalance, on the real Lightning graph

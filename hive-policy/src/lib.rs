@@ -1,0 +1,1 @@
+//! May it act: modes, budgets, the permit to spend, compliance and bans

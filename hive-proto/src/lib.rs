@@ -1,0 +1,1 @@
+//! The Hive's wire protocol: frames, messages, tickets, manifests and signatures

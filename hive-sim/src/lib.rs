@@ -1,0 +1,1 @@
+//! A deterministic Lightning world for The Hive: faults, adversaries, checkers

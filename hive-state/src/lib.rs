@@ -1,0 +1,1 @@
+//! The Hive's replicated state: what is merged and what is decided

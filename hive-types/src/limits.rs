@@ -1,0 +1,152 @@
+//! Every limit of the system, each with its reason. Nothing grows without one of these.
+
+use crate::{Millis, Ppm};
+
+/// The BOLT 1 message type of the whole protocol. Odd, so that strangers ignore it; above 32768, so
+/// that LND and Core Lightning carry it with no setting.
+pub const MESSAGE_TYPE: u16 = 48865;
+
+/// Bytes of a frame, after the two bytes of the type: BOLT 8 carries 65,535 in one message.
+pub const FRAME_BYTES: usize = 65_533;
+
+/// Members of a fleet. One digest line, one vote and one acceptance each must fit into one frame.
+pub const MEMBERS: usize = 50;
+
+/// Characters of a ticket: the code length of bech32m's checksum (BIP 350).
+pub const TICKET_CHARS: usize = 1023;
+
+/// Addresses in a ticket or a manifest: IPv4, IPv6, Tor and a name, twice.
+pub const ADDRESSES: usize = 8;
+
+/// Characters of one address: a 253-byte host name and a port.
+pub const ADDRESS_CHARS: usize = 260;
+
+/// Characters of a software name and version.
+pub const SOFTWARE_CHARS: usize = 64;
+
+/// Live records of one author: its manifest, heartbeats, constraint, intents, observations, votes.
+pub const RECORDS_PER_AUTHOR: usize = 512;
+
+/// Bytes of one author's live records: 200 channels and 400 observations take a fifth of it.
+pub const RECORD_BYTES_PER_AUTHOR: usize = 256 * 1024;
+
+/// Bytes of one record's body, so that any record fits into a frame with its envelope.
+pub const RECORD_BODY_BYTES: usize = 32 * 1024;
+
+/// Bytes of a record's key.
+pub const RECORD_KEY_BYTES: usize = 64;
+
+/// A new version may lie this far above the newest known one. A counter that jumps to the end would
+/// lock its owner out (case T22); an honest author writes far less between two meetings.
+pub const COUNTER_JUMP: u64 = 1 << 32;
+
+/// Equivocation proofs kept per author: one convicts, more add nothing.
+pub const PROOFS_PER_AUTHOR: usize = 2;
+
+/// A restored backup explains one fork in this time; a second one is equivocation.
+pub const RESTORE_GRACE: Millis = Millis::from_days(30);
+
+/// Channels in a heartbeat: those that a frame holds with room to spare.
+pub const HEARTBEAT_CHANNELS: usize = 4_000;
+
+/// A heartbeat goes out at least this often.
+pub const HEARTBEAT_INTERVAL: Millis = Millis::from_secs(300);
+
+/// A heartbeat goes out at once when a channel's spendable share changed by more than this.
+pub const HEARTBEAT_CHANGE: Ppm = Ppm::new(100_000);
+
+/// A member whose heartbeat is older than this is stale: six missed ones.
+pub const HEARTBEAT_STALE: Millis = Millis::from_secs(1_800);
+
+/// A round of reconciliation with one random fellow.
+pub const GOSSIP_INTERVAL: Millis = Millis::from_secs(30);
+
+/// Fellows that a new record is sent to at once. With relay by each of them, log n hops reach all.
+pub const GOSSIP_FANOUT: usize = 4;
+
+/// A handshake step that is not answered in this time is over.
+pub const HANDSHAKE_TIMEOUT: Millis = Millis::from_secs(30);
+
+/// Bytes of the random frame that the admission probe has echoed.
+pub const PROBE_BYTES: usize = 60_000;
+
+/// A cookie is valid for this long after it was made.
+pub const COOKIE_LIFETIME: Millis = Millis::from_secs(60);
+
+/// ATTEST messages that are verified per peer in a minute. Each costs two signature checks.
+pub const ATTESTS_PER_PEER_MINUTE: u32 = 6;
+
+/// ATTEST messages that are verified per minute in all: under a hundredth of one core.
+pub const ATTESTS_PER_MINUTE: u32 = 60;
+
+/// Frames from a stranger that are looked at in a minute; the rest is dropped unread.
+pub const STRANGER_FRAMES_PER_MINUTE: u32 = 60;
+
+/// Frames from a fellow that are looked at in a minute. Reconciliation of 50 × 200 takes a dozen.
+pub const FELLOW_FRAMES_PER_MINUTE: u32 = 1_200;
+
+/// Strangers remembered for their rate limits; the oldest goes first.
+pub const STRANGERS_TRACKED: usize = 1_024;
+
+/// Frames waiting for one peer. A dead link's outbox ends here and nobody else waits (case T09).
+pub const OUTBOX_FRAMES: usize = 256;
+
+/// A frame that could not be sent in this time is dropped: reconciliation repeats what matters.
+pub const OUTBOX_LIFETIME: Millis = Millis::from_secs(120);
+
+/// A Paxos round that has not decided in this time is begun again in a higher ballot, after jitter.
+pub const ROUND_TIMEOUT: Millis = Millis::from_secs(10);
+
+/// Decisions that one member may have proposed and not seen decided.
+pub const PROPOSALS_PER_MEMBER: usize = 4;
+
+/// Locks that one member may hold: a squatter takes no more of the network than this (case T33).
+pub const LOCKS_PER_MEMBER: usize = 2;
+
+/// A lock's holder starts its open below the lock's height plus this: an hour on average.
+pub const LOCK_START_BLOCKS: u32 = 6;
+
+/// A lock without a published funding ends this far above its height: a day on average.
+pub const LOCK_BLOCKS: u32 = 144;
+
+/// A lock whose funding was published ends this far above its height: two weeks, as long as nodes
+/// wait for a funding to confirm (BOLT 2).
+pub const LOCK_FUNDED_BLOCKS: u32 = 2_016;
+
+/// An acceptor takes a lock whose height is this far from its own tip, for tips that lag.
+pub const LOCK_HEIGHT_SLACK: u32 = 3;
+
+/// Intents of one member at a time.
+pub const INTENTS_PER_MEMBER: usize = 8;
+
+/// Observations of one member: a node has seldom more peers worth a word.
+pub const OBSERVATIONS_PER_MEMBER: usize = 400;
+
+/// Decisions kept behind the newest checkpoint, for members that come back.
+pub const CHAIN_TAIL: usize = 256;
+
+/// A checkpoint is proposed after this many decisions.
+pub const CHECKPOINT_EVERY: u64 = 128;
+
+/// Hops of a relayed copy; a fleet of 50 has a diameter far below.
+pub const RELAY_HOPS: u8 = 8;
+
+/// Frame hashes remembered to drop repeats; two rounds of a full fleet's changes.
+pub const SEEN_FRAMES: usize = 4_096;
+
+/// A target's public capacity that the fleet holds at most.
+pub const SHARE_CAP: Ppm = Ppm::new(200_000);
+
+/// A target that was capped is considered again under this share, so that it does not flap.
+pub const SHARE_RESUME: Ppm = Ppm::new(150_000);
+
+/// A proposal that waits for the operator ends after this.
+pub const APPROVAL_LIFETIME: Millis = Millis::from_hours(24);
+
+/// Proposals that wait for the operator at a time; a person reads no more.
+pub const PENDING_PROPOSALS: usize = 32;
+
+/// Full members whose acceptance decides: more than half.
+pub const fn majority(full_members: usize) -> usize {
+    full_members / 2 + 1
+}

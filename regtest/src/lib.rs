@@ -1,0 +1,1 @@
+//! Real Lightning nodes on loopback, for the tests of The Hive
