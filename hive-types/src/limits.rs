@@ -146,6 +146,43 @@ pub const APPROVAL_LIFETIME: Millis = Millis::from_hours(24);
 /// Proposals that wait for the operator at a time; a person reads no more.
 pub const PENDING_PROPOSALS: usize = 32;
 
+/// Events of the node that wait for the agent. A full queue holds other events back and drops
+/// messages, which reconciliation repeats.
+pub const EVENT_QUEUE: usize = 1_024;
+
+/// Operators' commands that wait for the agent: one for each connection and a few to spare.
+pub const COMMAND_QUEUE: usize = 32;
+
+/// Connections to the control socket at a time. Operators and their scripts need a few.
+pub const CONTROL_CONNECTIONS: usize = 16;
+
+/// Bytes of one request to the control socket: the largest parameter is a ticket of 1,023 characters.
+pub const CONTROL_REQUEST_BYTES: usize = 16 * 1024;
+
+/// Bytes of one reply from the control socket: a plan of 1,000 candidates with its numbers.
+pub const CONTROL_REPLY_BYTES: usize = 16 * 1024 * 1024;
+
+/// A connection to the control socket that says nothing for this long is closed.
+pub const CONTROL_IDLE: Millis = Millis::from_secs(60);
+
+/// An operator's command that is not answered in this time is reported as such.
+pub const CONTROL_TIMEOUT: Millis = Millis::from_secs(60);
+
+/// The own node is read at least this often, also when it told of no change.
+pub const OBSERVE_INTERVAL: Millis = Millis::from_secs(60);
+
+/// The own node is read at most this often: on a busy router every second brings changes.
+pub const OBSERVE_SPACING: Millis = Millis::from_secs(5);
+
+/// The network graph is read at most this often; a plan does not change with every `channel_update`.
+pub const GRAPH_SPACING: Millis = Millis::from_secs(600);
+
+/// A call to the own node that failed is tried again after this, doubled up to [`BACKEND_RETRY_MAX`].
+pub const BACKEND_RETRY: Millis = Millis::from_secs(1);
+
+/// The longest wait before a call to the own node is tried again.
+pub const BACKEND_RETRY_MAX: Millis = Millis::from_secs(60);
+
 /// Full members whose acceptance decides: more than half.
 pub const fn majority(full_members: usize) -> usize {
     full_members / 2 + 1
