@@ -1,1 +1,6 @@
-//! The Hive's replicated state: what is merged and what is decided
+//! The Hive's replicated state, in two rooms that do not know each other: what is [`merged`]
+//! (everything that may be said twice) and what is [`decided`] (everything that must not happen
+//! twice).
+
+pub mod decided;
+pub mod merged;

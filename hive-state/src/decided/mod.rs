@@ -1,0 +1,1 @@
+//! What is decided: the numbered chain, single-decree Paxos per slot, certificates, the fold.

@@ -1,0 +1,1 @@
+//! What is merged: signed records, digests and deltas, equivocation proofs, bounds per author.
