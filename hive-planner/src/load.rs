@@ -1,0 +1,93 @@
+//! Graphs from the forms in which nodes and researchers keep them.
+//!
+//! The readers take bytes that are already open and already decompressed: opening files is the
+//! caller's part.
+
+mod cln;
+mod compact;
+mod lnd;
+mod number;
+
+pub use cln::load_listchannels;
+pub use compact::load_csv;
+pub use lnd::load_describegraph;
+
+use crate::graph::{BuildError, Graph, GraphBuilder};
+use thiserror::Error;
+
+/// A graph and what was left out of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The graph.
+    pub graph: Graph,
+    /// Channels from a node to itself, which were dropped.
+    pub self_loops: usize,
+}
+
+impl Loaded {
+    fn of(builder: GraphBuilder) -> Self {
+        Self {
+            self_loops: builder.self_loops(),
+            graph: builder.build(),
+        }
+    }
+}
+
+/// Why a graph could not be read.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The JSON is cut, malformed or of another shape; the source names line and column.
+    #[error("{input} cannot be read: {source}; write it again with `{command}`")]
+    Json {
+        /// Which input.
+        input: &'static str,
+        /// What makes it.
+        command: &'static str,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// The CSV is cut or malformed; the source names the line.
+    #[error(
+        "{input} cannot be read as CSV: {source}; check that the file is whole and decompressed"
+    )]
+    Csv {
+        /// Which input.
+        input: &'static str,
+        /// Where and what.
+        source: csv::Error,
+    },
+    /// The CSV has no such column.
+    #[error("{input} has no column `{column}`; its first line must name the columns")]
+    Column {
+        /// Which input.
+        input: &'static str,
+        /// The missing column.
+        column: &'static str,
+    },
+    /// One value is not what its place calls for.
+    #[error(
+        "{input}, {place}: `{field}` is {value:?}, expected {expected}; correct it or export the graph again"
+    )]
+    Field {
+        /// Which input.
+        input: &'static str,
+        /// The line or the channel.
+        place: String,
+        /// The field or column.
+        field: &'static str,
+        /// What stands there.
+        value: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// The parts contradict each other.
+    #[error("{input}, {place}: {source}")]
+    Inconsistent {
+        /// Which input.
+        input: &'static str,
+        /// The line or the channel.
+        place: String,
+        /// What does not fit.
+        source: BuildError,
+    },
+}
