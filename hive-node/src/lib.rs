@@ -1,1 +1,8 @@
-//! The runtime of The Hive: backend trait, driver, store, configuration, control API
+//! The runtime of The Hive: clocks, logs, store.
+
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod log;
+mod nearest;
+pub mod store;

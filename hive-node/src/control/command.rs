@@ -1,0 +1,539 @@
+//! The operator's commands: their names, their parameters, their usage lines.
+//!
+//! One table serves the socket, the Core Lightning plugin and the `hive` program, so that a command
+//! means the same in each.
+
+use hive_types::{ActionId, NodeId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A command by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the table below says what each one does")]
+pub enum CommandName {
+    HiveInit,
+    HiveInvite,
+    HiveJoin,
+    HiveLeave,
+    HiveStatus,
+    HiveMembers,
+    HivePlan,
+    HivePending,
+    HiveApprove,
+    HiveReject,
+    HiveMode,
+    HivePause,
+    HiveBan,
+    HiveUnban,
+    HiveVouch,
+    HiveExpel,
+    HiveLocks,
+    HiveContribution,
+    HiveReport,
+    HiveLog,
+    HiveRotateKey,
+    HiveRefound,
+}
+
+/// What a parameter holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamKind {
+    /// A node id, 66 hex digits.
+    Node,
+    /// An action's id, 32 hex digits.
+    Action,
+    /// A whole number from 0.
+    Count,
+    /// Any text.
+    Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Words separated by commas.
+    List,
+}
+
+/// One parameter of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: ParamKind,
+    /// Whether the command needs it.
+    pub required: bool,
+    /// What it is for, in a few words.
+    pub about: &'static str,
+}
+
+/// One command.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandSpec {
+    /// The command.
+    pub name: CommandName,
+    /// Its name as it is typed.
+    pub text: &'static str,
+    /// Its parameters, in the order in which they may be given without names.
+    pub params: &'static [ParamSpec],
+    /// What it does, in one line.
+    pub about: &'static str,
+}
+
+const fn needs(name: &'static str, kind: ParamKind, about: &'static str) -> ParamSpec {
+    ParamSpec {
+        name,
+        kind,
+        required: true,
+        about,
+    }
+}
+
+const fn takes(name: &'static str, kind: ParamKind, about: &'static str) -> ParamSpec {
+    ParamSpec {
+        name,
+        kind,
+        required: false,
+        about,
+    }
+}
+
+const fn command(
+    name: CommandName,
+    text: &'static str,
+    params: &'static [ParamSpec],
+    about: &'static str,
+) -> CommandSpec {
+    CommandSpec {
+        name,
+        text,
+        params,
+        about,
+    }
+}
+
+use CommandName as C;
+use ParamKind::{Action, Count, List, Node, Text, Word};
+
+/// The seed's name for `hive-approve`.
+const ALIASES: [(&str, CommandName); 1] = [("revenue-hive-approve", C::HiveApprove)];
+
+/// Every command.
+pub const COMMANDS: &[CommandSpec] = &[
+    command(
+        C::HiveInit,
+        "hive-init",
+        &[],
+        "found a fleet with this node as its first member",
+    ),
+    command(
+        C::HiveInvite,
+        "hive-invite",
+        &[
+            takes(
+                "tier",
+                Word(&["probationary", "full"]),
+                "what the ticket grants",
+            ),
+            takes("node", Node, "the only node that may use the ticket"),
+            takes("hours", Count, "how long the ticket is valid"),
+            takes("requires", List, "capabilities that the newcomer must have"),
+        ],
+        "make a ticket for one newcomer",
+    ),
+    command(
+        C::HiveJoin,
+        "hive-join",
+        &[needs("ticket", Text, "the ticket, hive1...")],
+        "join the fleet that a ticket invites to",
+    ),
+    command(
+        C::HiveLeave,
+        "hive-leave",
+        &[],
+        "leave the fleet, free locks, restore fees",
+    ),
+    command(
+        C::HiveStatus,
+        "hive-status",
+        &[],
+        "show how this member fares",
+    ),
+    command(
+        C::HiveMembers,
+        "hive-members",
+        &[],
+        "list the members of the fleet",
+    ),
+    command(
+        C::HivePlan,
+        "hive-plan",
+        &[],
+        "show what this member would do next, and why",
+    ),
+    command(
+        C::HivePending,
+        "hive-pending",
+        &[],
+        "list proposals that wait for approval",
+    ),
+    command(
+        C::HiveApprove,
+        "hive-approve",
+        &[needs(
+            "id",
+            Action,
+            "the proposal, as hive-pending shows it",
+        )],
+        "approve a proposal; everything is checked again before it runs",
+    ),
+    command(
+        C::HiveReject,
+        "hive-reject",
+        &[
+            needs("id", Action, "the proposal, as hive-pending shows it"),
+            takes("reason", Text, "why, for the log"),
+        ],
+        "reject a proposal",
+    ),
+    command(
+        C::HiveMode,
+        "hive-mode",
+        &[takes(
+            "mode",
+            Word(&["advisor", "autonomous", "oracle"]),
+            "the mode to go to",
+        )],
+        "show or change who decides about spending",
+    ),
+    command(
+        C::HivePause,
+        "hive-pause",
+        &[takes(
+            "minutes",
+            Count,
+            "how long; 0 ends a pause, none pauses until told",
+        )],
+        "spend nothing for a while",
+    ),
+    command(
+        C::HiveBan,
+        "hive-ban",
+        &[
+            needs("node", Node, "the outside peer"),
+            takes("reason", Text, "the evidence, for the fellows"),
+        ],
+        "keep away from an outside peer and tell the fleet",
+    ),
+    command(
+        C::HiveUnban,
+        "hive-unban",
+        &[needs("node", Node, "the outside peer")],
+        "take back a ban",
+    ),
+    command(
+        C::HiveVouch,
+        "hive-vouch",
+        &[needs("node", Node, "the probationary member")],
+        "vote to make a member full",
+    ),
+    command(
+        C::HiveExpel,
+        "hive-expel",
+        &[
+            needs("node", Node, "the member"),
+            takes("reason", Text, "why, for the fellows"),
+        ],
+        "vote to expel a member",
+    ),
+    command(
+        C::HiveLocks,
+        "hive-locks",
+        &[],
+        "list the targets that members hold",
+    ),
+    command(
+        C::HiveContribution,
+        "hive-contribution",
+        &[takes("node", Node, "one member only")],
+        "show who forwarded how much for whom",
+    ),
+    command(
+        C::HiveReport,
+        "hive-report",
+        &[takes("days", Count, "how far back")],
+        "show what the fleet cost and earned",
+    ),
+    command(
+        C::HiveLog,
+        "hive-log",
+        &[takes("limit", Count, "how many rows, the newest ones")],
+        "show what happened and why",
+    ),
+    command(
+        C::HiveRotateKey,
+        "hive-rotate-key",
+        &[],
+        "begin a new epoch with a new member key; the old one is void",
+    ),
+    command(
+        C::HiveRefound,
+        "hive-refound",
+        &[],
+        "found the fleet again after it lost its majority for good",
+    ),
+];
+
+impl CommandName {
+    /// The command of this name or alias.
+    pub fn find(text: &str) -> Option<Self> {
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == text);
+        let spec = COMMANDS.iter().find(|spec| spec.text == text);
+        spec.map(|spec| spec.name)
+            .or(alias.map(|(_, command)| *command))
+    }
+
+    /// Its row in the table.
+    pub fn spec(self) -> &'static CommandSpec {
+        COMMANDS
+            .iter()
+            .find(|spec| spec.name == self)
+            .expect("the table has a row for each name, as a test says")
+    }
+
+    /// Its name as it is typed.
+    pub fn as_str(self) -> &'static str {
+        self.spec().text
+    }
+
+    /// One line that shows the parameters.
+    pub fn usage(self) -> String {
+        let spec = self.spec();
+        let params = spec.params.iter().map(|param| {
+            let (open, close) = if param.required { ("", "") } else { ("[", "]") };
+            format!(" {open}{}={}{close}", param.name, param.kind)
+        });
+        format!("{}{}", spec.text, params.collect::<String>())
+    }
+}
+
+impl fmt::Display for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for ParamKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Node => f.write_str("<node id>"),
+            Action => f.write_str("<action id>"),
+            Count => f.write_str("<number>"),
+            Text => f.write_str("<text>"),
+            List => f.write_str("<word,word>"),
+            Word(words) => f.write_str(&words.join("|")),
+        }
+    }
+}
+
+/// A parameter that was checked against its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Param {
+    Node(NodeId),
+    Action(ActionId),
+    Count(u64),
+    Text(String),
+    List(Vec<String>),
+}
+
+/// A command with its parameters, checked against the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The command.
+    pub command: CommandName,
+    params: BTreeMap<&'static str, Param>,
+}
+
+impl Request {
+    /// Checks `params` against the table: an object by name, or an array in the table's order;
+    /// `null` in either means that the parameter is not given.
+    ///
+    /// # Errors
+    /// What is wrong, in one line.
+    pub fn new(command: CommandName, params: &Value) -> Result<Self, String> {
+        let spec = command.spec();
+        let given: Vec<(&ParamSpec, &Value)> = match params {
+            Value::Null => Vec::new(),
+            Value::Object(object) => by_name(spec, object)?,
+            Value::Array(array) => by_place(spec, array)?,
+            _ => return Err("params must be an object or an array".into()),
+        };
+        let mut params = BTreeMap::new();
+        for (param, value) in given {
+            if !value.is_null() {
+                params.insert(param.name, read(param, value)?);
+            }
+        }
+        let missing = |param: &&ParamSpec| param.required && !params.contains_key(param.name);
+        match spec.params.iter().find(missing) {
+            Some(param) => Err(format!("{} is missing: {}", param.name, param.about)),
+            None => Ok(Self { command, params }),
+        }
+    }
+
+    /// A node id, where one was given under this name.
+    pub fn node(&self, name: &str) -> Option<NodeId> {
+        match self.params.get(name)? {
+            Param::Node(node) => Some(*node),
+            _ => None,
+        }
+    }
+
+    /// An action id, where one was given under this name.
+    pub fn action(&self, name: &str) -> Option<ActionId> {
+        match self.params.get(name)? {
+            Param::Action(action) => Some(*action),
+            _ => None,
+        }
+    }
+
+    /// A number, where one was given under this name.
+    pub fn count(&self, name: &str) -> Option<u64> {
+        match self.params.get(name)? {
+            Param::Count(count) => Some(*count),
+            _ => None,
+        }
+    }
+
+    /// A text or word, where one was given under this name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.params.get(name)? {
+            Param::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The words of a list; empty where none was given under this name.
+    pub fn list(&self, name: &str) -> &[String] {
+        match self.params.get(name) {
+            Some(Param::List(words)) => words,
+            _ => &[],
+        }
+    }
+}
+
+fn by_name<'a>(
+    spec: &'static CommandSpec,
+    object: &'a serde_json::Map<String, Value>,
+) -> Result<Vec<(&'static ParamSpec, &'a Value)>, String> {
+    let known = |(name, value): (&String, &'a Value)| {
+        let param = spec.params.iter().find(|param| param.name == name);
+        param
+            .map(|param| (param, value))
+            .ok_or_else(|| format!("{} has no parameter {name:?}", spec.text))
+    };
+    object.iter().map(known).collect()
+}
+
+fn by_place<'a>(
+    spec: &'static CommandSpec,
+    array: &'a [Value],
+) -> Result<Vec<(&'static ParamSpec, &'a Value)>, String> {
+    if array.len() > spec.params.len() {
+        let most = spec.params.len();
+        return Err(format!("{} takes at most {most} parameters", spec.text));
+    }
+    Ok(spec.params.iter().zip(array).collect())
+}
+
+/// Numbers may come as text: lightning-cli and shells do that.
+fn read(param: &ParamSpec, value: &Value) -> Result<Param, String> {
+    let wrong = |why: String| format!("{}: {why}", param.name);
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(wrong(format!("{} is expected", param.kind))),
+    };
+    let parsed = match param.kind {
+        Node => text.parse().map(Param::Node).map_err(|e| e.to_string()),
+        Action => text.parse().map(Param::Action).map_err(|e| e.to_string()),
+        Count => text
+            .parse()
+            .map(Param::Count)
+            .map_err(|_| format!("{text:?} is no whole number")),
+        Word(words) if !words.contains(&text.as_str()) => {
+            Err(format!("{text:?} is none of {}", words.join(", ")))
+        }
+        Text | Word(_) => Ok(Param::Text(text)),
+        List => Ok(Param::List(
+            text.split(',').map(|word| word.trim().to_owned()).collect(),
+        )),
+    };
+    parsed.map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NODE: &str = "03864ef025fde8fb587d989186ce6a4a186895ee44a926bfc370e2c366597a3f8f";
+
+    #[test]
+    fn the_table_names_every_command_once() {
+        for spec in COMMANDS {
+            assert_eq!(CommandName::find(spec.text), Some(spec.name));
+            assert_eq!(json!(spec.name), json!(spec.text));
+            let rest = spec.params.iter().skip_while(|param| param.required);
+            assert!(rest.clone().all(|param| !param.required), "{}", spec.text);
+        }
+        // The last name's number: names without a row make the table too short.
+        assert_eq!(COMMANDS.len(), CommandName::HiveRefound as usize + 1);
+        assert_eq!(
+            CommandName::find("revenue-hive-approve"),
+            Some(C::HiveApprove)
+        );
+        assert_eq!(CommandName::find("hive-close"), None);
+    }
+
+    #[test]
+    fn parameters_come_by_name_or_by_place() {
+        let by_name = Request::new(C::HiveBan, &json!({"node": NODE, "reason": "jams"})).unwrap();
+        let by_place = Request::new(C::HiveBan, &json!([NODE, "jams"])).unwrap();
+        assert_eq!(by_name, by_place);
+        assert_eq!(by_name.node("node"), Some(NODE.parse().unwrap()));
+        assert_eq!(by_name.text("reason"), Some("jams"));
+        let invite = json!({"tier": "full", "hours": "12", "requires": "splice, anchors"});
+        let invite = Request::new(C::HiveInvite, &invite).unwrap();
+        assert_eq!(invite.count("hours"), Some(12));
+        assert_eq!(invite.text("tier"), Some("full"));
+        assert_eq!(invite.list("requires"), ["splice", "anchors"]);
+        assert_eq!(invite.node("node"), None);
+    }
+
+    #[test]
+    fn bad_parameters_say_what_is_wrong() {
+        let wrong = [
+            (C::HiveBan, json!({}), "node is missing"),
+            (C::HiveBan, json!({"node": "02ab"}), "66 hex digits"),
+            (C::HiveBan, json!({"peer": NODE}), "no parameter \"peer\""),
+            (C::HiveBan, json!([NODE, "x", "y"]), "at most 2"),
+            (C::HiveBan, json!({"node": null}), "node is missing"),
+            (C::HiveBan, json!("node"), "an object or an array"),
+            (C::HivePause, json!([-1]), "no whole number"),
+            (C::HivePause, json!([1.5]), "no whole number"),
+            (C::HivePause, json!([{"a": 1}]), "is expected"),
+            (C::HiveMode, json!(["yolo"]), "none of advisor"),
+            (C::HiveApprove, json!(["12"]), "expected 32 hex digits"),
+        ];
+        for (command, params, expected) in wrong {
+            let error = Request::new(command, &params).unwrap_err();
+            assert!(error.contains(expected), "{command} {params}: {error}");
+        }
+        assert_eq!(
+            C::HiveBan.usage(),
+            "hive-ban node=<node id> [reason=<text>]"
+        );
+    }
+}

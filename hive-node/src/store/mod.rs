@@ -1,0 +1,205 @@
+//! The store: one SQLite file in which everything stands that must survive a crash.
+//!
+//! Every change goes through [`Store::apply`], one transaction each, durable when it returns
+//! (`synchronous=FULL`). After the first write that fails the store takes no more, for then the state
+//! machine knows what the disk does not: the driver stops acting, and the next start reads what is
+//! there.
+
+mod audit;
+mod error;
+mod place;
+mod schema;
+
+pub use audit::AuditRow;
+pub use error::StoreError;
+pub use place::STORE_FILE;
+
+use hive_types::BootId;
+use place::Place;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Another program that has the file open for writing is waited for this long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open store, held against other agents.
+#[derive(Debug)]
+pub struct Store {
+    place: Place,
+    boot: BootId,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    connection: Connection,
+    failed: Option<StoreError>,
+}
+
+impl Store {
+    /// Opens the store in `folder`, making both where they are missing, checks that it is whole, and
+    /// counts a boot.
+    ///
+    /// # Errors
+    /// [`StoreError`]; its text says what to do.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let place = Place::take(folder)?;
+        let path = place.database.as_path();
+        let sql = |error: rusqlite::Error| StoreError::from_sqlite(path, &error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(sql)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(sql)?;
+        check(&connection, path)?;
+        schema::recognize(&connection, path)?;
+        configure(&connection).map_err(sql)?;
+        schema::migrate(&mut connection, path)?;
+        let boot = count_boot(&mut connection).map_err(sql)?;
+        let inner = Mutex::new(Inner {
+            connection,
+            failed: None,
+        });
+        Ok(Self { place, boot, inner })
+    }
+
+    /// The run of the agent that this opening began.
+    pub fn boot(&self) -> BootId {
+        self.boot
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.place.database
+    }
+
+    /// The first write that failed, if one did.
+    pub fn failure(&self) -> Option<StoreError> {
+        self.inner().failed.clone()
+    }
+
+    /// The newest `limit` rows of the audit log, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file can't be read.
+    pub fn audit(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.read(|connection| audit::newest(connection, limit))
+    }
+
+    /// Checks the hashes of the whole audit log: the count of its rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] naming the first row that was changed, or another one when the file
+    /// can't be read.
+    pub fn verify_audit(&self) -> Result<u64, StoreError> {
+        self.read(audit::verify)?
+            .map_err(|seq| StoreError::Damaged {
+                path: self.path().into(),
+                reason: format!("row {seq} of the audit log was changed"),
+            })
+    }
+
+    /// Runs `work` in one transaction, durable when this returns `Ok`.
+    fn write(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), WriteError>,
+    ) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        if let Some(first) = &inner.failed {
+            return Err(StoreError::Stopped(Box::new(first.clone())));
+        }
+        let written = in_transaction(&mut inner.connection, work);
+        written.map_err(|error| {
+            let error = error.into_store_error(self.path());
+            inner.failed = Some(error.clone());
+            error
+        })
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.inner().connection).map_err(|error| StoreError::from_sqlite(self.path(), &error))
+    }
+
+    /// A transaction that a panic cut short is rolled back, so the connection is whole.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a transaction was rolled back.
+#[derive(Debug)]
+enum WriteError {
+    Sqlite(rusqlite::Error),
+    Value(String),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl WriteError {
+    fn into_store_error(self, path: &Path) -> StoreError {
+        match self {
+            Self::Sqlite(error) => StoreError::from_sqlite(path, &error),
+            Self::Value(what) => StoreError::Value {
+                path: path.into(),
+                what,
+            },
+        }
+    }
+}
+
+fn in_transaction(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    work(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+/// Whether the file is whole. A new, empty file is.
+fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found: rusqlite::Result<String> =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    let reason = match found {
+        Ok(found) if found == "ok" => return Ok(()),
+        Ok(found) => found,
+        Err(error) => match StoreError::from_sqlite(path, &error) {
+            StoreError::Value { what, .. } => what,
+            error => return Err(error),
+        },
+    };
+    Err(StoreError::Damaged {
+        path: path.into(),
+        reason,
+    })
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    let _: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // On macOS a plain fsync leaves data in the disk's cache; elsewhere this changes nothing.
+    connection.pragma_update(None, "fullfsync", true)?;
+    // A damaged or forged schema runs no functions.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)
+}
+
+fn count_boot(connection: &mut Connection) -> rusqlite::Result<BootId> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let boot: u64 = transaction.query_row(
+        "INSERT INTO boots (one, count) VALUES (1, 1)
+         ON CONFLICT (one) DO UPDATE SET count = count + 1 RETURNING count",
+        [],
+        |row| row.get(0),
+    )?;
+    transaction.commit()?;
+    Ok(BootId::new(boot))
+}

@@ -1,0 +1,95 @@
+-- Members of the fleet as the chain of decisions and their manifests show them.
+CREATE TABLE fleet_nodes (
+    node_id       TEXT PRIMARY KEY,
+    tier          TEXT NOT NULL,
+    epoch         INTEGER NOT NULL,
+    member_key    TEXT NOT NULL,
+    addresses     TEXT NOT NULL,
+    software      TEXT NOT NULL,
+    admitted_slot INTEGER NOT NULL,
+    last_seen_ms  INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Signed records, byte for byte as their authors signed them.
+CREATE TABLE records (
+    author TEXT NOT NULL,
+    key    BLOB NOT NULL,
+    bytes  BLOB NOT NULL,
+    PRIMARY KEY (author, key)
+) STRICT;
+
+-- What outlives an author's records: epoch, highest counter, proofs of equivocation.
+CREATE TABLE authors (
+    author TEXT PRIMARY KEY,
+    bytes  BLOB NOT NULL
+) STRICT;
+
+-- The chain of decisions with their certificates.
+CREATE TABLE decisions (
+    slot  INTEGER PRIMARY KEY,
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- What this member promised and accepted in the slot that is being decided.
+CREATE TABLE acceptor (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- Everything that was wanted, is being done or was done. `prepared` is written before anything moves.
+CREATE TABLE actions (
+    id       TEXT PRIMARY KEY,
+    kind     TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    bytes    BLOB NOT NULL,
+    prepared TEXT
+) STRICT;
+
+-- Money that is reserved or spent.
+CREATE TABLE ledger (
+    id    TEXT PRIMARY KEY,
+    entry TEXT NOT NULL
+) STRICT;
+
+-- Proposals that wait for the operator.
+CREATE TABLE pending (
+    id    TEXT PRIMARY KEY,
+    entry TEXT NOT NULL
+) STRICT;
+
+-- Policies from before this node joined, to be restored when it leaves.
+CREATE TABLE saved_fees (
+    channel TEXT PRIMARY KEY,
+    policy  TEXT NOT NULL
+) STRICT;
+
+-- How often the agent was started.
+CREATE TABLE boots (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    count INTEGER NOT NULL
+) STRICT;
+
+-- Single values by name.
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- What happened and why. Each hash covers the row and the hash before it.
+CREATE TABLE audit (
+    seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    boot  INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    hash  BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log only grows');
+END;
+
+CREATE TRIGGER audit_keeps_content BEFORE UPDATE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log only grows');
+END;
