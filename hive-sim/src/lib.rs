@@ -1,1 +1,3 @@
-//! A deterministic Lightning world for The Hive: faults, adversaries, checkers
+//! A deterministic Lightning world for The Hive: faults, adversaries, checkers.
+
+pub mod world;

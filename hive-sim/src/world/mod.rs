@@ -1,0 +1,346 @@
+//! The simulated chain and Lightning network: no member runs here, members run on it.
+//!
+//! Virtual time in milliseconds, chance from one seed, everything ordered: the same seed and the same
+//! calls give the same bytes. Somebody calls [`World::advance_to`]; nothing else moves time.
+//!
+//! ```
+//! use hive_sim::world::{NodeSpec, World, WorldConfig};
+//! use hive_types::Sat;
+//!
+//! let mut world = World::new(WorldConfig::default());
+//! let alice = world.add_node(NodeSpec::agent(Sat::new(5_000_000)))?;
+//! let bob = world.add_node(NodeSpec::agent(Sat::new(5_000_000)))?;
+//! let inputs: Vec<_> = world.utxos(alice)?.iter().map(|utxo| utxo.outpoint).collect();
+//! let (channel, _) = world.open_channel(alice, bob, Sat::new(1_000_000), &inputs, world.feerate())?;
+//! world.mine(6);
+//! assert!(world.channel(channel).is_some_and(|channel| channel.announced));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod chain;
+mod channel;
+mod life;
+mod link;
+mod node;
+mod rng;
+mod wallet;
+
+pub use chain::{Block, Chain, OutPointState, Owner, Tx, TxError, TxOut, TxRecord};
+pub use channel::{ChannelInfo, ChannelState, Funding, OpenError, PolicyError};
+pub use link::{ConnectError, LinkFaults, LinkTotals, SendError};
+pub use node::{NodeError, NodeEvent, NodeSpec};
+pub use wallet::Utxo;
+
+use bitcoin::hashes::{Hash, HashEngine, sha256};
+use channel::Channel;
+use hive_types::{
+    BlockHeight, ChannelId, Digest, FeeratePerKw, Network, NodeId, OutPoint, ShortChannelId, Txid,
+    UnixMillis,
+};
+use link::{Delivery, Links};
+use node::Node;
+use rng::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A node's number: its place in the list of nodes.
+pub(crate) type NodeIx = usize;
+/// A channel's number: its place in the list of channels.
+pub(crate) type ChannelIx = usize;
+
+/// Confirmations after which a channel carries payments, as LND and Core Lightning ask for channels
+/// of usual size.
+pub const USABLE_DEPTH: u32 = 3;
+
+/// Confirmations after which a channel is announced (BOLT 7).
+pub const ANNOUNCE_DEPTH: u32 = 6;
+
+/// How long a block takes to reach a node, in milliseconds at most.
+const BLOCK_PROPAGATION_MS: u64 = 4_000;
+
+/// How blocks come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockInterval {
+    /// Only by [`World::mine`].
+    Manual,
+    /// One each so many milliseconds.
+    Fixed(u64),
+    /// A Poisson process with this mean in milliseconds, as on the real chain.
+    Random(u64),
+}
+
+/// What a world starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorldConfig {
+    /// All chance comes from here.
+    pub seed: [u8; 32],
+    /// The moment at which it begins.
+    pub start: UnixMillis,
+    /// The tip at which it begins.
+    pub height: BlockHeight,
+    /// How blocks come.
+    pub blocks: BlockInterval,
+    /// The feerate drifts slowly within these bounds, beginning in the middle.
+    pub feerate: (FeeratePerKw, FeeratePerKw),
+    /// What links do to messages, unless a pair has its own faults.
+    pub faults: LinkFaults,
+    /// Base round trip of a pair of nodes in milliseconds, drawn per pair: from, to.
+    pub rtt_ms: (u64, u64),
+}
+
+impl Default for WorldConfig {
+    /// The day of the newer real graph; blocks every ten minutes on average; 1 to 20 sat/vB.
+    fn default() -> Self {
+        Self {
+            seed: [0; 32],
+            start: UnixMillis::new(1_761_450_000_000),
+            height: BlockHeight::new(920_700),
+            blocks: BlockInterval::Random(600_000),
+            feerate: (
+                FeeratePerKw::from_sat_per_vbyte(1),
+                FeeratePerKw::from_sat_per_vbyte(20),
+            ),
+            faults: LinkFaults::default(),
+            rtt_ms: (20, 400),
+        }
+    }
+}
+
+/// Something that happens at its time.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A block is found.
+    Mine,
+    /// A node hears of a tip.
+    BlockSeen { node: NodeIx, height: u32 },
+    /// A message arrives.
+    Deliver(Delivery),
+}
+
+/// The simulated chain and Lightning network.
+#[derive(Clone, Debug)]
+pub struct World {
+    config: WorldConfig,
+    now: u64,
+    sequence: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    chain: Chain,
+    feerate: u64,
+    nodes: Vec<Node>,
+    node_by_id: BTreeMap<NodeId, NodeIx>,
+    channels: Vec<Channel>,
+    channel_by_id: BTreeMap<ChannelId, ChannelIx>,
+    channel_by_scid: BTreeMap<ShortChannelId, ChannelIx>,
+    channel_by_funding: BTreeMap<OutPoint, ChannelIx>,
+    channel_by_close: BTreeMap<Txid, ChannelIx>,
+    /// Channels whose state the next block may change.
+    watched: BTreeSet<ChannelIx>,
+    fundings: Vec<Funding>,
+    links: Links,
+    mints: u64,
+    block_rng: Rng,
+    trace: sha256::HashEngine,
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(config: WorldConfig) -> Self {
+        let (low, high) = (config.feerate.0.get(), config.feerate.1.get());
+        let mut world = Self {
+            now: config.start.get(),
+            sequence: 0,
+            queue: BTreeMap::new(),
+            chain: Chain::new(config.height.get()),
+            feerate: u64::from(low).midpoint(u64::from(high)),
+            nodes: Vec::new(),
+            node_by_id: BTreeMap::new(),
+            channels: Vec::new(),
+            channel_by_id: BTreeMap::new(),
+            channel_by_scid: BTreeMap::new(),
+            channel_by_funding: BTreeMap::new(),
+            channel_by_close: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            fundings: Vec::new(),
+            links: Links::new(&config),
+            mints: 0,
+            block_rng: Rng::new(&config.seed, "blocks"),
+            trace: sha256::HashEngine::default(),
+            config,
+        };
+        world.schedule_block();
+        world
+    }
+
+    /// The moment.
+    pub fn now(&self) -> UnixMillis {
+        UnixMillis::new(self.now)
+    }
+
+    /// The network that nodes say they are on.
+    pub fn network(&self) -> Network {
+        Network::Regtest
+    }
+
+    /// When the next thing happens by itself; `None` when nothing does.
+    pub fn next_event_at(&self) -> Option<UnixMillis> {
+        let ((time, _), _) = self.queue.first_key_value()?;
+        Some(UnixMillis::new(*time))
+    }
+
+    /// Lets everything up to `moment` happen, in order. Earlier moments change nothing.
+    pub fn advance_to(&mut self, moment: UnixMillis) {
+        while let Some(entry) = self.queue.first_entry() {
+            let time = entry.key().0;
+            if time > moment.get() {
+                break;
+            }
+            let event = entry.remove();
+            self.now = self.now.max(time);
+            self.happen(event);
+        }
+        self.now = self.now.max(moment.get());
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The feerate that gets a transaction into the next blocks.
+    pub fn feerate(&self) -> FeeratePerKw {
+        FeeratePerKw::new(u32::try_from(self.feerate).unwrap_or(u32::MAX))
+    }
+
+    /// Every funding that was ever published, in order. Checkers read these, not the agents.
+    pub fn fundings(&self) -> &[Funding] {
+        &self.fundings
+    }
+
+    /// Hash over everything that happened so far: equal for equal seeds and calls.
+    pub fn trace_hash(&self) -> Digest {
+        Digest::from_bytes(sha256::Hash::from_engine(self.trace.clone()).to_byte_array())
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Mine => {
+                self.mine_one(false);
+                self.schedule_block();
+            }
+            Event::BlockSeen { node, height } => self.see_block(node, height),
+            Event::Deliver(delivery) => self.deliver(delivery),
+        }
+    }
+
+    fn schedule(&mut self, at: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((at.max(self.now), self.sequence), event);
+    }
+
+    fn schedule_block(&mut self) {
+        let wait = match self.config.blocks {
+            BlockInterval::Manual => return,
+            BlockInterval::Fixed(wait) => wait,
+            BlockInterval::Random(mean) => self.block_rng.exponential(mean),
+        };
+        self.schedule(self.now + wait.max(1), Event::Mine);
+    }
+
+    /// Adds to the trace: a word for what happened and the numbers that tell it.
+    fn note(&mut self, what: &str, numbers: &[u64]) {
+        self.trace.input(&self.now.to_le_bytes());
+        self.trace.input(what.as_bytes());
+        for number in numbers {
+            self.trace.input(&number.to_le_bytes());
+        }
+    }
+
+    fn trace_bytes(&mut self, bytes: &[u8]) {
+        self.trace.input(bytes);
+    }
+
+    /// Finds `count` blocks now.
+    pub fn mine(&mut self, count: u32) {
+        for _ in 0..count {
+            self.mine_one(false);
+        }
+        self.see_all();
+    }
+
+    /// Replaces the newest `depth` blocks by a longer branch of `depth + 1`, all but the last of them
+    /// empty: what was confirmed comes back later, at another place, unless it is
+    /// [evicted](World::evict) meanwhile with [`World::disconnect_blocks`].
+    pub fn reorg(&mut self, depth: u32) {
+        self.disconnect_blocks(depth);
+        for _ in 0..depth {
+            self.mine_one(true);
+        }
+        self.mine_one(false);
+        self.see_all();
+    }
+
+    /// The first half of a reorg: takes the newest blocks off. Mine the other branch afterwards.
+    pub fn disconnect_blocks(&mut self, depth: u32) {
+        for _ in 0..depth {
+            let back = self.chain.disconnect();
+            self.note("disconnect", &[back.len() as u64]);
+            back.iter().for_each(|txid| self.tx_unconfirmed(txid));
+        }
+    }
+
+    /// Drops a transaction and its descendants from the mempool, as when a conflicting one won.
+    /// Returns whether it was there.
+    pub fn evict(&mut self, txid: Txid) -> bool {
+        let gone = self.chain.evict(txid);
+        gone.iter().for_each(|txid| self.tx_gone(txid));
+        !gone.is_empty()
+    }
+
+    fn mine_one(&mut self, empty: bool) {
+        self.drift_feerate();
+        // Miners fill their blocks: what pays a quarter of the going rate still finds its place.
+        let floor = FeeratePerKw::new(self.feerate().get() / 4);
+        let taken = self.chain.mine(UnixMillis::new(self.now), floor, empty);
+        let height = self.chain.height().get();
+        self.note("block", &[u64::from(height), taken.len() as u64]);
+        taken.iter().for_each(|txid| self.tx_confirmed(txid));
+        self.channels_after_block();
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].agent.is_some() {
+                let delay = self.block_rng.below(BLOCK_PROPAGATION_MS);
+                let lag = self.nodes[node].agent.as_ref().map_or(0, |agent| agent.lag);
+                let height = height.saturating_sub(lag);
+                self.schedule(self.now + delay, Event::BlockSeen { node, height });
+            }
+        }
+    }
+
+    /// A walk of at most one sixteenth per block.
+    fn drift_feerate(&mut self) {
+        let (low, high) = (self.config.feerate.0.get(), self.config.feerate.1.get());
+        let step = self.feerate / 16;
+        let next = (self.feerate + self.block_rng.between(0, 2 * step)).saturating_sub(step);
+        self.feerate = next.clamp(u64::from(low), u64::from(high.max(low)));
+    }
+
+    fn ix(&self, node: NodeId) -> Result<NodeIx, NodeError> {
+        let found = self.node_by_id.get(&node);
+        found.copied().ok_or(NodeError::Unknown(node))
+    }
+
+    /// Whether every sat is somewhere: confirmed outputs and burned fees are what was minted, and
+    /// each open channel's balances and HTLCs are its funding output.
+    ///
+    /// # Errors
+    /// A sentence that names what does not add up.
+    pub fn check_conservation(&self) -> Result<(), String> {
+        let (minted, burned) = self.chain.supply();
+        let held = self.chain.unspent_total() + u128::from(burned.get());
+        if held != u128::from(minted.get()) {
+            return Err(format!("{minted} were made, {held}sat are held or burned"));
+        }
+        for channel in &self.channels {
+            self.check_channel(channel)?;
+        }
+        Ok(())
+    }
+}

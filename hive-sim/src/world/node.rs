@@ -1,0 +1,419 @@
+//! Nodes: keys, signatures, what happens to agents, snapshots.
+
+use super::rng::hash_of;
+use super::{ChannelIx, NodeIx, World};
+use bitcoin::hashes::{Hash, HashEngine, sha256d};
+use data_encoding::{Encoding, Specification};
+use hive_types::{
+    BlockHeight, ChannelPolicy, ForwardTotals, LocalSnapshot, Msat, NodeId, PeerView, Ppm, Sat,
+};
+use secp256k1::{Message, SECP256K1, SecretKey};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use thiserror::Error;
+
+/// What Lightning nodes put before a text that they sign (LND `signmessage`, CLN `signmessage`).
+const SIGN_PREFIX: &[u8] = b"Lightning Signed Message:";
+
+/// Alphabet of zbase32, by Zooko Wilcox-O'Hearn.
+const ZBASE32: &str = "ybndrfg8ejkmcpqxot1uwisza345h769";
+
+/// BOLT 9 bits of a usual node: large channels, anchors, onion messages, keysend (all optional).
+const USUAL_FEATURES: [usize; 4] = [19, 23, 39, 55];
+
+/// A node to add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// Its secret key; from the world's seed when absent.
+    pub secret: Option<[u8; 32]>,
+    /// On-chain money.
+    pub sats: Sat,
+    /// Outputs that the money is split into.
+    pub utxos: u32,
+    /// BOLT 9 feature bits, big-endian.
+    pub features: Vec<u8>,
+    /// Whether somebody reads its events, runs a program on it and asks for its graph.
+    pub is_agent: bool,
+    /// The policy of its new channels; `htlc_maximum` is cut to the capacity.
+    pub policy: ChannelPolicy,
+}
+
+impl NodeSpec {
+    /// A node with an agent, its money in four outputs.
+    pub fn agent(sats: Sat) -> Self {
+        Self {
+            secret: None,
+            sats,
+            utxos: 4,
+            features: feature_bits(&USUAL_FEATURES),
+            is_agent: true,
+            policy: usual_policy(),
+        }
+    }
+
+    /// A node that only routes, pays and is paid.
+    pub fn outside(sats: Sat) -> Self {
+        Self {
+            is_agent: false,
+            ..Self::agent(sats)
+        }
+    }
+}
+
+/// LND's defaults: 1 sat and 1 ppm, 80 blocks, no upper limit.
+fn usual_policy() -> ChannelPolicy {
+    ChannelPolicy {
+        base: Msat::new(1000),
+        rate: Ppm::new(1),
+        cltv_delta: 80,
+        htlc_minimum: Msat::new(1000),
+        htlc_maximum: Msat::new(u64::MAX),
+        disabled: false,
+        inbound_base_msat: 0,
+        inbound_ppm: 0,
+    }
+}
+
+/// Big-endian feature bits with these set.
+fn feature_bits(bits: &[usize]) -> Vec<u8> {
+    let size = bits.iter().max().map_or(0, |bit| bit / 8 + 1);
+    let mut bytes = vec![0u8; size];
+    for bit in bits {
+        bytes[size - 1 - bit / 8] |= 1 << (bit % 8);
+    }
+    bytes
+}
+
+/// What an agent hears from its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeEvent {
+    /// A connection stands.
+    PeerConnected {
+        /// The other end.
+        peer: NodeId,
+        /// Its feature bits on this connection.
+        features: Vec<u8>,
+    },
+    /// A connection ended.
+    PeerDisconnected {
+        /// The other end.
+        peer: NodeId,
+    },
+    /// A custom message arrived.
+    Message {
+        /// Who sent it.
+        from: NodeId,
+        /// BOLT 1 message type.
+        kind: u16,
+        /// What follows the type.
+        bytes: Vec<u8>,
+    },
+    /// The node's tip moved. After a reorg it may be a height already heard of.
+    Block {
+        /// The tip.
+        height: BlockHeight,
+    },
+    /// Channels or on-chain money changed: read the snapshot again. At most one waits at a time.
+    ChannelsChanged,
+}
+
+/// The world cannot do this with that node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NodeError {
+    /// No such node.
+    #[error("the world has no node {0}")]
+    Unknown(NodeId),
+    /// The world holds no secret key of it: it came from a graph.
+    #[error("the world holds no key of node {0}; add the node with a secret key to let it sign")]
+    NoKey(NodeId),
+    /// The bytes are no secret key of the curve.
+    #[error("these 32 bytes are no secp256k1 secret key; take others")]
+    BadSecret,
+    /// A node with this key exists.
+    #[error("the world has node {0} already")]
+    Exists(NodeId),
+}
+
+/// What the world holds of a node that somebody runs a program on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Agent {
+    pub(crate) events: VecDeque<NodeEvent>,
+    /// Whether `ChannelsChanged` waits already.
+    pub(crate) changed: bool,
+    pub(crate) tip: u32,
+    pub(crate) lag: u32,
+    /// Count, volume and fees by pair of peers.
+    pub(crate) forwards: BTreeMap<(NodeIx, NodeIx), (u64, u64, u64)>,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) secret: Option<SecretKey>,
+    pub(crate) features: Vec<u8>,
+    pub(crate) online: bool,
+    pub(crate) refuses_channels: bool,
+    pub(crate) min_channel: Sat,
+    pub(crate) policy: ChannelPolicy,
+    pub(crate) channels: Vec<ChannelIx>,
+    pub(crate) peers: BTreeSet<NodeIx>,
+    pub(crate) agent: Option<Box<Agent>>,
+}
+
+impl World {
+    /// Adds a node. Its key, when not given, depends on the seed and on how many nodes there are.
+    ///
+    /// # Errors
+    /// [`NodeError::BadSecret`] or [`NodeError::Exists`].
+    pub fn add_node(&mut self, spec: NodeSpec) -> Result<NodeId, NodeError> {
+        let secret = match spec.secret {
+            Some(bytes) => SecretKey::from_slice(&bytes).map_err(|_| NodeError::BadSecret)?,
+            None => self.derive_secret(),
+        };
+        let key = secret.public_key(SECP256K1).serialize();
+        let id = NodeId::from_bytes(key).map_err(|_| NodeError::BadSecret)?;
+        let ix = self.insert_node(id, Some(secret), spec.is_agent)?;
+        let node = &mut self.nodes[ix];
+        node.features = spec.features;
+        node.policy = spec.policy;
+        let parts = u64::from(spec.utxos.max(1));
+        for part in 0..parts {
+            let rest = if part == 0 { spec.sats.get() % parts } else { 0 };
+            self.mint(ix, Sat::new(spec.sats.get() / parts + rest));
+        }
+        Ok(id)
+    }
+
+    /// Adds a bare node: no money, the usual features.
+    pub(crate) fn insert_node(
+        &mut self,
+        id: NodeId,
+        secret: Option<SecretKey>,
+        is_agent: bool,
+    ) -> Result<NodeIx, NodeError> {
+        let ix = self.nodes.len();
+        if self.node_by_id.contains_key(&id) {
+            return Err(NodeError::Exists(id));
+        }
+        let tip = self.chain.height().get();
+        let agent = Agent {
+            tip,
+            ..Agent::default()
+        };
+        self.node_by_id.insert(id, ix);
+        self.nodes.push(Node {
+            id,
+            secret,
+            features: feature_bits(&USUAL_FEATURES),
+            online: true,
+            refuses_channels: false,
+            min_channel: Sat::new(20_000),
+            policy: usual_policy(),
+            channels: Vec::new(),
+            peers: BTreeSet::new(),
+            agent: is_agent.then(|| Box::new(agent)),
+        });
+        Ok(ix)
+    }
+
+    fn derive_secret(&self) -> SecretKey {
+        let count = (self.nodes.len() as u64).to_le_bytes();
+        let candidates = (0u64..).map(|attempt| {
+            let parts: [&[u8]; 3] = [&self.config.seed, &count, &attempt.to_le_bytes()];
+            hash_of("node key", &parts)
+        });
+        let mut valid = candidates.filter_map(|bytes| SecretKey::from_slice(&bytes).ok());
+        valid
+            .next()
+            .expect("all but 2^-128 of all 32-byte strings are secret keys")
+    }
+
+    /// All nodes, in the order in which they were added.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.iter().map(|node| node.id)
+    }
+
+    /// The node with a number, as [`super::Owner`] has it.
+    pub fn node_id(&self, number: usize) -> Option<NodeId> {
+        self.nodes.get(number).map(|node| node.id)
+    }
+
+    /// The node's signature of a text: zbase32 of a recoverable signature over the double SHA-256 of
+    /// the text with Lightning's prefix, as CLN, LND and LDK make it.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the node is unknown or came from a graph, without a key.
+    pub fn sign_message(&self, node: NodeId, text: &str) -> Result<String, NodeError> {
+        let secret = self.nodes[self.ix(node)?].secret;
+        let secret = secret.ok_or(NodeError::NoKey(node))?;
+        let mut engine = sha256d::Hash::engine();
+        engine.input(SIGN_PREFIX);
+        engine.input(text.as_bytes());
+        let hash = sha256d::Hash::from_engine(engine).to_byte_array();
+        let signature = SECP256K1.sign_ecdsa_recoverable(&Message::from_digest(hash), &secret);
+        let (recovery, compact) = signature.serialize_compact();
+        let mut bytes = vec![31 + recovery.to_i32() as u8];
+        bytes.extend_from_slice(&compact);
+        Ok(zbase32().encode(&bytes))
+    }
+
+    /// Makes a node refuse every channel that others open to it, or accept again.
+    ///
+    /// # Errors
+    /// [`NodeError::Unknown`].
+    pub fn set_refuses_channels(&mut self, node: NodeId, refuses: bool) -> Result<(), NodeError> {
+        let ix = self.ix(node)?;
+        self.nodes[ix].refuses_channels = refuses;
+        Ok(())
+    }
+
+    /// The smallest channel that a node accepts.
+    ///
+    /// # Errors
+    /// [`NodeError::Unknown`].
+    pub fn set_min_channel(&mut self, node: NodeId, least: Sat) -> Result<(), NodeError> {
+        let ix = self.ix(node)?;
+        self.nodes[ix].min_channel = least;
+        Ok(())
+    }
+
+    /// Holds a node's tip this many blocks behind from the next block on; 0 lets it catch up at once.
+    ///
+    /// # Errors
+    /// [`NodeError::Unknown`].
+    pub fn set_lag(&mut self, node: NodeId, blocks: u32) -> Result<(), NodeError> {
+        let ix = self.ix(node)?;
+        if let Some(agent) = self.nodes[ix].agent.as_mut() {
+            agent.lag = blocks;
+        }
+        if blocks == 0 {
+            self.see_block(ix, self.chain.height().get());
+        }
+        Ok(())
+    }
+
+    /// The oldest event that the node's agent has not read.
+    pub fn poll_event(&mut self, node: NodeId) -> Option<NodeEvent> {
+        let ix = self.ix(node).ok()?;
+        let agent = self.nodes[ix].agent.as_mut()?;
+        let event = agent.events.pop_front()?;
+        if event == NodeEvent::ChannelsChanged {
+            agent.changed = false;
+        }
+        Some(event)
+    }
+
+    /// Whether any agent has an event to read, for drivers that step through time.
+    pub fn agents_with_events(&self) -> impl Iterator<Item = NodeId> {
+        let waiting = |node: &&Node| {
+            let agent = node.agent.as_ref();
+            agent.is_some_and(|agent| !agent.events.is_empty())
+        };
+        self.nodes.iter().filter(waiting).map(|node| node.id)
+    }
+
+    pub(crate) fn tell(&mut self, node: NodeIx, event: NodeEvent) {
+        let node = &mut self.nodes[node];
+        let Some(agent) = node.agent.as_mut().filter(|_| node.online) else {
+            return;
+        };
+        if event == NodeEvent::ChannelsChanged && std::mem::replace(&mut agent.changed, true) {
+            return;
+        }
+        agent.events.push_back(event);
+    }
+
+    pub(crate) fn see_block(&mut self, node: NodeIx, height: u32) {
+        let Some(agent) = self.nodes[node].agent.as_mut() else {
+            return;
+        };
+        // Propagation may swap two blocks; a node keeps the longest chain that it knows.
+        if height <= agent.tip {
+            return;
+        }
+        agent.tip = height;
+        let height = BlockHeight::new(height);
+        self.tell(node, NodeEvent::Block { height });
+        self.tell(node, NodeEvent::ChannelsChanged);
+    }
+
+    /// Lets every node without lag hear of the tip at once.
+    pub(crate) fn see_all(&mut self) {
+        let height = self.chain.height().get();
+        for node in 0..self.nodes.len() {
+            let lag = self.nodes[node].agent.as_ref().map_or(0, |agent| agent.lag);
+            self.see_block(node, height.saturating_sub(lag));
+        }
+    }
+
+    /// The height that a node knows.
+    pub(crate) fn tip_of(&self, node: NodeIx) -> u32 {
+        let tip = self.chain.height().get();
+        self.nodes[node]
+            .agent
+            .as_ref()
+            .map_or(tip, |agent| agent.tip)
+    }
+
+    /// What the node says of itself. Takes time by the number of its channels and outputs only.
+    ///
+    /// # Errors
+    /// [`NodeError::Unknown`].
+    pub fn snapshot(&self, node: NodeId) -> Result<LocalSnapshot, NodeError> {
+        let ix = self.ix(node)?;
+        let this = &self.nodes[ix];
+        let mut channels: Vec<_> = this
+            .channels
+            .iter()
+            .filter_map(|channel| self.local_channel(ix, *channel))
+            .collect();
+        channels.sort_by_key(|channel| channel.channel_id);
+        let mut peers: Vec<_> = this
+            .peers
+            .iter()
+            .map(|peer| PeerView {
+                node_id: self.nodes[*peer].id,
+                features: self.nodes[*peer].features.clone(),
+            })
+            .collect();
+        peers.sort_by_key(|peer| peer.node_id);
+        let tip = self.tip_of(ix);
+        Ok(LocalSnapshot {
+            node_id: node,
+            network: self.network(),
+            height: BlockHeight::new(tip),
+            synced: this.online && tip == self.chain.height().get(),
+            on_chain: self.on_chain(ix),
+            feerate: self.feerate(),
+            channels,
+            peers,
+            forwards: self.forward_totals(ix),
+        })
+    }
+
+    fn forward_totals(&self, node: NodeIx) -> Vec<ForwardTotals> {
+        let Some(agent) = self.nodes[node].agent.as_ref() else {
+            return Vec::new();
+        };
+        let totals = agent.forwards.iter();
+        let mut totals: Vec<_> = totals
+            .map(|((from, to), (count, volume, fees))| ForwardTotals {
+                from: self.nodes[*from].id,
+                to: self.nodes[*to].id,
+                count: *count,
+                volume: Msat::new(*volume),
+                fees: Msat::new(*fees),
+            })
+            .collect();
+        totals.sort_by_key(|total| (total.from, total.to));
+        totals
+    }
+}
+
+fn zbase32() -> Encoding {
+    let mut specification = Specification::new();
+    specification.symbols.push_str(ZBASE32);
+    specification
+        .encoding()
+        .expect("32 distinct symbols make a base32 alphabet")
+}
