@@ -289,23 +289,11 @@ impl Chain {
 
     /// Finds a block. Takes what pays at least `floor`, best first, parents before children.
     pub(crate) fn mine(&mut self, time: UnixMillis, floor: FeeratePerKw, empty: bool) -> Vec<Txid> {
-        let mut taken = Vec::new();
-        let mut room = BLOCK_WEIGHT;
-        while !empty {
-            let next = self
-                .mempool
-                .iter()
-                .filter_map(|txid| self.txs.get(txid).map(|record| (txid, &record.tx)))
-                .filter(|(_, tx)| tx.feerate() >= u64::from(floor.get()))
-                .filter(|(_, tx)| u64::from(tx.weight) <= room)
-                .filter(|(_, tx)| tx.inputs.iter().all(|input| self.utxos.contains_key(input)))
-                .max_by_key(|(txid, tx)| (tx.feerate(), std::cmp::Reverse(**txid)))
-                .map(|(txid, tx)| (*txid, tx.weight));
-            let Some((txid, weight)) = next else { break };
-            room -= u64::from(weight);
-            self.confirm(txid, taken.len() as u32 + 1);
-            taken.push(txid);
-        }
+        let taken = if empty {
+            Vec::new()
+        } else {
+            self.fill_block(floor)
+        };
         let parent = self.blocks.last().map_or([0; 32], |block| block.hash);
         let mut engine = sha256d::Hash::engine();
         engine.input(&parent);
@@ -317,6 +305,28 @@ impl Chain {
             txs: taken.clone(),
         });
         taken
+    }
+
+    fn fill_block(&mut self, floor: FeeratePerKw) -> Vec<Txid> {
+        let mut taken = Vec::new();
+        let mut room = BLOCK_WEIGHT;
+        loop {
+            let next = self
+                .mempool
+                .iter()
+                .filter_map(|txid| self.txs.get(txid).map(|record| (txid, &record.tx)))
+                .filter(|(_, tx)| tx.feerate() >= u64::from(floor.get()))
+                .filter(|(_, tx)| u64::from(tx.weight) <= room)
+                .filter(|(_, tx)| tx.inputs.iter().all(|input| self.utxos.contains_key(input)))
+                .max_by_key(|(txid, tx)| (tx.feerate(), std::cmp::Reverse(**txid)))
+                .map(|(txid, tx)| (*txid, tx.weight));
+            let Some((txid, weight)) = next else {
+                return taken;
+            };
+            room -= u64::from(weight);
+            self.confirm(txid, taken.len() as u32 + 1);
+            taken.push(txid);
+        }
     }
 
     fn confirm(&mut self, txid: Txid, index: u32) {

@@ -174,7 +174,11 @@ impl Channel {
     /// What an end can send now: reserve, and the opener's commitment fee, taken off.
     pub(crate) fn spendable(&self, side: usize) -> u64 {
         let reserve = self.capacity * 1000 / RESERVE_DIVISOR;
-        let commitment = if side == self.opener { COMMITMENT_SAT * 1000 } else { 0 };
+        let commitment = if side == self.opener {
+            COMMITMENT_SAT * 1000
+        } else {
+            0
+        };
         self.balance[side].saturating_sub(reserve + commitment)
     }
 }
@@ -304,7 +308,9 @@ impl World {
         });
         self.channel_by_id.insert(id, ix);
         self.channel_by_funding.insert(funding, ix);
-        nodes.map(|node| self.nodes[node].channels.push(ix));
+        for node in nodes {
+            self.nodes[node].channels.push(ix);
+        }
         ix
     }
 
@@ -382,7 +388,11 @@ impl World {
         let mut fee = channel.capacity;
         let mut outputs = Vec::new();
         for side in 0..2 {
-            let commitment = if side == channel.opener { COMMITMENT_SAT } else { 0 };
+            let commitment = if side == channel.opener {
+                COMMITMENT_SAT
+            } else {
+                0
+            };
             let amount = (channel.balance[side] / 1000).saturating_sub(commitment);
             if amount < DUST {
                 continue;
@@ -469,7 +479,9 @@ impl World {
     /// Tells both ends to look at their channels.
     pub(crate) fn tell_channel(&mut self, ix: ChannelIx) {
         let nodes = self.channels[ix].nodes;
-        nodes.map(|node| self.tell(node, NodeEvent::ChannelsChanged));
+        for node in nodes {
+            self.tell(node, NodeEvent::ChannelsChanged);
+        }
     }
 
     pub(crate) fn check_channel(&self, channel: &Channel) -> Result<(), String> {

@@ -43,7 +43,9 @@ impl World {
             let channel = &mut self.channels[ix];
             channel.state = ChannelState::Closing;
             let nodes = channel.nodes;
-            nodes.map(|node| self.nodes[node].channels.push(ix));
+            for node in nodes {
+                self.nodes[node].channels.push(ix);
+            }
             self.tell_channel(ix);
         }
     }

@@ -31,7 +31,6 @@ pub use link::{ConnectError, LinkFaults, LinkTotals, SendError};
 pub use node::{NodeError, NodeEvent, NodeSpec};
 pub use wallet::Utxo;
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
 use channel::Channel;
 use hive_types::{
     BlockHeight, ChannelId, Digest, FeeratePerKw, Network, NodeId, OutPoint, ShortChannelId, Txid,
@@ -39,7 +38,7 @@ use hive_types::{
 };
 use link::{Delivery, Links};
 use node::Node;
-use rng::Rng;
+use rng::{Rng, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node's number: its place in the list of nodes.
@@ -138,7 +137,7 @@ pub struct World {
     links: Links,
     mints: u64,
     block_rng: Rng,
-    trace: sha256::HashEngine,
+    trace: Trace,
 }
 
 impl World {
@@ -163,7 +162,7 @@ impl World {
             links: Links::new(&config),
             mints: 0,
             block_rng: Rng::new(&config.seed, "blocks"),
-            trace: sha256::HashEngine::default(),
+            trace: Trace::default(),
             config,
         };
         world.schedule_block();
@@ -217,7 +216,7 @@ impl World {
 
     /// Hash over everything that happened so far: equal for equal seeds and calls.
     pub fn trace_hash(&self) -> Digest {
-        Digest::from_bytes(sha256::Hash::from_engine(self.trace.clone()).to_byte_array())
+        Digest::from_bytes(self.trace.hash())
     }
 
     fn happen(&mut self, event: Event) {
@@ -247,15 +246,15 @@ impl World {
 
     /// Adds to the trace: a word for what happened and the numbers that tell it.
     fn note(&mut self, what: &str, numbers: &[u64]) {
-        self.trace.input(&self.now.to_le_bytes());
-        self.trace.input(what.as_bytes());
+        self.trace.add(&self.now.to_le_bytes());
+        self.trace.add(what.as_bytes());
         for number in numbers {
-            self.trace.input(&number.to_le_bytes());
+            self.trace.add(&number.to_le_bytes());
         }
     }
 
     fn trace_bytes(&mut self, bytes: &[u8]) {
-        self.trace.input(bytes);
+        self.trace.add(bytes);
     }
 
     /// Finds `count` blocks now.

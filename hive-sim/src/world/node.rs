@@ -178,7 +178,11 @@ impl World {
         node.policy = spec.policy;
         let parts = u64::from(spec.utxos.max(1));
         for part in 0..parts {
-            let rest = if part == 0 { spec.sats.get() % parts } else { 0 };
+            let rest = if part == 0 {
+                spec.sats.get() % parts
+            } else {
+                0
+            };
             self.mint(ix, Sat::new(spec.sats.get() / parts + rest));
         }
         Ok(id)

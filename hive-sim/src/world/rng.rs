@@ -21,6 +21,26 @@ pub(crate) fn hash_of(label: &str, parts: &[&[u8]]) -> [u8; 32] {
     sha256::Hash::from_engine(engine).to_byte_array()
 }
 
+/// A running hash over what happens.
+#[derive(Clone, Default)]
+pub(crate) struct Trace(sha256::HashEngine);
+
+impl Trace {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.input(bytes);
+    }
+
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        sha256::Hash::from_engine(self.0.clone()).to_byte_array()
+    }
+}
+
+impl std::fmt::Debug for Trace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Trace({:02x?})", self.hash())
+    }
+}
+
 /// One stream of chance.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(ChaCha8Rng);
