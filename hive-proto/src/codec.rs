@@ -35,8 +35,13 @@ pub enum DecodeError {
     NotCanonical,
 }
 
+/// bincode counts a value by its size in memory, which is up to eight times that of its shortest
+/// encoding (a `u64` of one byte). With this limit every frame can be read that can be written, and
+/// a length that lies still reserves no more than this.
+const DECODED_BYTES: usize = 8 * FRAME_BYTES;
+
 const fn configuration() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<FRAME_BYTES>()
+    bincode::config::standard().with_limit::<DECODED_BYTES>()
 }
 
 /// The encoding of `value`.
@@ -162,6 +167,14 @@ mod tests {
             decode::<bool>(&[2]),
             Err(DecodeError::Malformed(_))
         ));
+    }
+
+    #[test]
+    fn whatever_fits_into_a_frame_can_be_read() {
+        let small = vec![1u64; FRAME_BYTES - 3];
+        let bytes = encode(&small);
+        assert_eq!(bytes.len(), FRAME_BYTES);
+        assert_eq!(decode::<Vec<u64>>(&bytes), Ok(small));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod codec;
 mod decision;
+mod founding;
 mod frame;
 mod lnsign;
 mod manifest;
@@ -15,6 +16,7 @@ pub use decision::{
     Acceptance, Ballot, Certificate, Charter, Decision, DecisionBody, FleetParameters,
     SignedDecision, Slot, Statement, UnlockReason, Vote, VoteKind, VoteText,
 };
+pub use founding::CharterError;
 pub use frame::{Frame, FrameError, PROTOCOL_VERSION};
 pub use lnsign::{NodeSignature, NodeSignatureError};
 pub use manifest::{Certification, Manifest, ManifestError, Profile, VerifiedManifest};
