@@ -1,6 +1,6 @@
 //! Every limit of the system, each with its reason. Nothing grows without one of these.
 
-use crate::{Millis, Ppm};
+use crate::{FeeratePerKw, Millis, Ppm};
 
 /// The BOLT 1 message type of the whole protocol. Odd, so that strangers ignore it; above 32768, so
 /// that LND and Core Lightning carry it with no setting.
@@ -182,6 +182,56 @@ pub const BACKEND_RETRY: Millis = Millis::from_secs(1);
 
 /// The longest wait before a call to the own node is tried again.
 pub const BACKEND_RETRY_MAX: Millis = Millis::from_secs(60);
+
+/// An approval that was not carried out ends after this: time enough for a lock among slow members,
+/// short enough that the operator has seen the feerate it meets.
+pub const APPROVED_LIFETIME: Millis = Millis::from_hours(1);
+
+/// Proposals remembered after they ended, so that a late approval is told why it comes to nothing.
+pub const ENDED_PROPOSALS: usize = 2 * PENDING_PROPOSALS;
+
+/// Actions of one member whose outcome is not known yet. A node that loses more answers than this
+/// needs its operator, not more actions.
+pub const UNSETTLED_ACTIONS: usize = 256;
+
+/// The gate's clock is stored at least this often, so that a restart forgets no more time than this.
+pub const GATE_CLOCK_STEP: Millis = Millis::from_secs(900);
+
+/// Blocks that an HTLC of ours may be locked at most: what LND and Core Lightning allow by default.
+pub const HTLC_CLTV_BLOCKS: u32 = 2_016;
+
+/// Hops of a route: what fits into a BOLT 4 onion of 1,300 bytes at 65 bytes each.
+pub const ROUTE_HOPS: usize = 20;
+
+/// Weight of the smallest funding transaction: one taproot input, one P2WSH output, no change. What
+/// claims to cost less than this at its feerate understates its cost.
+pub const FUNDING_WEIGHT_MIN: u32 = 444;
+
+/// The smallest feerate that nodes relay, in satoshi per 1000 weight units (1 sat/vbyte, rounded up
+/// as BOLT 2 implementations do).
+pub const FEERATE_FLOOR: FeeratePerKw = FeeratePerKw::new(253);
+
+/// Bans and allowances that an operator may list: far more peers than a node ever has.
+pub const BANS: usize = 1_024;
+
+/// Characters of a ban's reason: a sentence or two.
+pub const BAN_REASON_CHARS: usize = 256;
+
+/// A ban lasts at most this; what still holds then is banned again.
+pub const BAN_LIFETIME: Millis = Millis::from_days(365);
+
+/// Full members whose evidence makes a ban effective for all: one rogue alone moves nothing (case T48).
+pub const BAN_CORROBORATION: usize = 2;
+
+/// Evidence against a peer counts for this long after its last incident.
+pub const EVIDENCE_LIFETIME: Millis = Millis::from_days(30);
+
+/// Evidence dated this far ahead of the own clock is taken as dated now; further ahead it is ignored.
+pub const EVIDENCE_SKEW: Millis = Millis::from_days(1);
+
+/// A channel's discounted fee is set again only when it is off by more than this share, so that
+/// rounding and small edits cause no gossip.
+pub const FEE_HYSTERESIS: Ppm = Ppm::new(100_000);
 
 /// Full members whose acceptance decides: more than half.
 pub const fn majority(full_members: usize) -> usize {
