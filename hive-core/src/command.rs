@@ -1,0 +1,289 @@
+//! What an operator may ask of the machine, and what it answers.
+
+use hive_policy::Mode;
+use hive_proto::Ticket;
+use hive_types::{
+    ActionId, BlockHeight, Capabilities, HiveId, Millis, Msat, NodeId, Proposal, Sat, Tier,
+    UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A wish of the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Found a fleet.
+    Init,
+    /// Make a ticket.
+    Invite {
+        /// What the guest becomes.
+        tier: Tier,
+        /// The only node that may use it.
+        guest: Option<NodeId>,
+        /// How long it is valid.
+        lifetime: Millis,
+        /// What the guest's node must be capable of.
+        required: Capabilities,
+    },
+    /// Join with a ticket.
+    Join {
+        /// The ticket.
+        ticket: Ticket,
+    },
+    /// Leave the fleet.
+    Leave,
+    /// How this member fares.
+    Status,
+    /// The roster.
+    Members,
+    /// What this member would do next.
+    Plan,
+    /// Proposals that wait.
+    Pending,
+    /// Approve one.
+    Approve {
+        /// Which.
+        action: ActionId,
+    },
+    /// Reject one.
+    Reject {
+        /// Which.
+        action: ActionId,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// Show or change the mode.
+    Mode {
+        /// The mode to go to.
+        mode: Option<Mode>,
+    },
+    /// Spend nothing for a while; zero ends a pause, none lasts until told.
+    Pause {
+        /// How long.
+        span: Option<Millis>,
+    },
+    /// Keep away from an outside peer.
+    Ban {
+        /// Whom.
+        peer: NodeId,
+        /// Why, for the fellows.
+        reason: String,
+    },
+    /// Take a ban back.
+    Unban {
+        /// Whom.
+        peer: NodeId,
+    },
+    /// Vote to make a member full.
+    Vouch {
+        /// Whom.
+        node: NodeId,
+    },
+    /// Vote to put a member out.
+    Expel {
+        /// Whom.
+        node: NodeId,
+        /// Why, for the fellows.
+        reason: String,
+    },
+    /// Locks that are held.
+    Locks,
+    /// Who forwarded how much for whom.
+    Contribution {
+        /// One member only.
+        node: Option<NodeId>,
+    },
+    /// What the fleet cost and earned.
+    Report {
+        /// How far back.
+        days: u32,
+    },
+    /// Begin a new epoch with a new member key.
+    RotateKey,
+    /// Found the fleet again, alone, after its majority was lost for good.
+    Refound,
+}
+
+/// The answer to a command; its JSON is what `--json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// It is done, or under way; one line says what.
+    Done(String),
+    /// A ticket's text.
+    Ticket(String),
+    /// How this member fares.
+    Status(Status),
+    /// The roster.
+    Members(Vec<Member>),
+    /// Proposals, waiting or possible, with their ids when they wait.
+    Proposals(Vec<ProposalRow>),
+    /// The mode.
+    Mode(Mode),
+    /// Locks.
+    Locks(Vec<LockRow>),
+    /// Contributions.
+    Contribution(Vec<ContributionRow>),
+    /// The bill.
+    Report(Report),
+}
+
+/// How a member fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The node.
+    pub node_id: NodeId,
+    /// The fleet.
+    pub hive: Option<HiveId>,
+    /// `alone`, `joining`, `starting`, `member`.
+    pub stage: String,
+    /// Its tier.
+    pub tier: Option<Tier>,
+    /// Members of the fleet.
+    pub members: usize,
+    /// Of those, connected now.
+    pub connected: usize,
+    /// The newest decision's number.
+    pub head: u64,
+    /// The mode.
+    pub mode: Mode,
+    /// Until when spending pauses.
+    pub paused_until: Option<UnixMillis>,
+    /// The node's tip.
+    pub height: BlockHeight,
+    /// Whether the node is synced.
+    pub synced: bool,
+    /// Proposals that wait.
+    pub pending: usize,
+    /// Actions under way.
+    pub acting: usize,
+    /// Hash over all that is merged; equal at members that agree.
+    pub state: String,
+    /// What the operator should look at.
+    pub alerts: Vec<String>,
+}
+
+/// A member, for display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The node.
+    pub node_id: NodeId,
+    /// Its tier.
+    pub tier: Tier,
+    /// Whether it is connected to this node.
+    pub connected: bool,
+    /// Whether its heartbeat is recent.
+    pub fresh: bool,
+    /// Channels that it tells of.
+    pub channels: usize,
+    /// Whether it signed two contents under one version.
+    pub equivocated: bool,
+    /// Its agent's name and version, as it says.
+    pub software: String,
+    /// Capabilities that a live connection confirmed.
+    pub confirmed: Vec<String>,
+}
+
+/// A proposal, for display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalRow {
+    /// Its id, when it waits for approval.
+    pub id: Option<ActionId>,
+    /// What, and why.
+    pub proposal: Proposal,
+    /// Until when it waits.
+    pub expires: Option<UnixMillis>,
+}
+
+/// A lock, for display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockRow {
+    /// The node that is locked.
+    pub target: NodeId,
+    /// Who may open to it.
+    pub holder: NodeId,
+    /// The height in the lock.
+    pub height: BlockHeight,
+    /// Free at this height without an unlock.
+    pub until: BlockHeight,
+}
+
+/// One fellow's contribution, as this node counted it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContributionRow {
+    /// The fellow.
+    pub node_id: NodeId,
+    /// What this node forwarded that came from the fellow.
+    pub forwarded_for: Msat,
+    /// What this node sent on through the fellow.
+    pub forwarded_by: Msat,
+    /// For ÷ by in millionths; unknown without traffic.
+    pub ratio_ppm: Option<u32>,
+}
+
+/// What the fleet cost and earned this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Channels that were opened for the fleet.
+    pub opens: u32,
+    /// Capital in them.
+    pub opened: Sat,
+    /// On-chain fees of those opens.
+    pub open_fees: Msat,
+    /// Rebalances that came back.
+    pub rebalances: u32,
+    /// What they cost.
+    pub rebalance_fees: Msat,
+    /// Fees that the node earned by forwarding since it began.
+    pub earned: Msat,
+    /// Reserved for actions whose end is unknown.
+    pub reserved: Msat,
+}
+
+/// Why a command did nothing, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum CommandError {
+    /// Needs a fleet.
+    #[error("this node is in no fleet; found one with hive-init or join one with hive-join")]
+    NoFleet,
+    /// Already in one.
+    #[error("this node is in a fleet already; leave it first with hive-leave")]
+    InFleet,
+    /// A handshake or a founding is under way.
+    #[error("another step is under way; look at hive-status and try again")]
+    Busy,
+    /// The agent has not heard from its node or its fellows yet.
+    #[error("the agent is still starting: {waiting_for}; try again in a minute")]
+    Starting {
+        /// For what.
+        waiting_for: String,
+    },
+    /// Only full members may.
+    #[error("only full members may do this; ask a full member to vouch for this node")]
+    Probationary,
+    /// No such member.
+    #[error("{node} is no member; hive-members lists them")]
+    NoMember {
+        /// Who was named.
+        node: NodeId,
+    },
+    /// No such proposal, or it does not wait any more.
+    #[error("{reason}")]
+    NoProposal {
+        /// What became of it.
+        reason: String,
+    },
+    /// The ticket is of no use here.
+    #[error("the ticket can't be used: {reason}")]
+    Ticket {
+        /// Why.
+        reason: String,
+    },
+    /// Something else, in words.
+    #[error("{reason}")]
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+}

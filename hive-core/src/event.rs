@@ -1,0 +1,139 @@
+//! What the machine tells whoever listens. Events carry no duty: losing one loses nothing.
+
+use hive_types::{ActionId, BlockHeight, HiveId, Msat, NodeId, Proposal, Sat};
+use serde::{Deserialize, Serialize};
+
+/// Something worth a line in a log or on a display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// This node founded a fleet.
+    Founded {
+        /// The fleet.
+        hive: HiveId,
+    },
+    /// This node is in a fleet now.
+    Joined {
+        /// The fleet.
+        hive: HiveId,
+    },
+    /// A handshake failed, on either side.
+    HandshakeFailed {
+        /// With whom.
+        peer: NodeId,
+        /// Why.
+        reason: String,
+    },
+    /// The roster changed.
+    MemberAdmitted {
+        /// Who.
+        node: NodeId,
+    },
+    /// A probationary member is full now.
+    MemberPromoted {
+        /// Who.
+        node: NodeId,
+    },
+    /// A member was put out.
+    MemberExpelled {
+        /// Who.
+        node: NodeId,
+    },
+    /// A member has left.
+    MemberLeft {
+        /// Who.
+        node: NodeId,
+    },
+    /// This node is in no fleet any more.
+    Left,
+    /// The fleet decided who may open to a target.
+    Locked {
+        /// The target.
+        target: NodeId,
+        /// Who may.
+        holder: NodeId,
+        /// The height in the lock.
+        height: BlockHeight,
+    },
+    /// A lock ended.
+    Unlocked {
+        /// The target.
+        target: NodeId,
+        /// Who held it.
+        holder: NodeId,
+    },
+    /// This node wanted a lock and did not get it.
+    LockLost {
+        /// The target.
+        target: NodeId,
+        /// Why.
+        reason: String,
+    },
+    /// A proposal waits for the operator.
+    Proposed {
+        /// Its id.
+        id: ActionId,
+        /// What and why.
+        proposal: Box<Proposal>,
+    },
+    /// A proposal was not permitted.
+    Refused {
+        /// What and why not.
+        reason: String,
+    },
+    /// An action was permitted and begins.
+    Acting {
+        /// Its id.
+        id: ActionId,
+        /// What and why.
+        proposal: Box<Proposal>,
+    },
+    /// A channel was funded.
+    Opened {
+        /// The action.
+        id: ActionId,
+        /// To whom.
+        target: NodeId,
+        /// Capacity.
+        capacity: Sat,
+    },
+    /// Balance was moved.
+    Pushed {
+        /// The action.
+        id: ActionId,
+        /// The fellow that would have run dry.
+        beneficiary: Option<NodeId>,
+        /// How much.
+        amount: Msat,
+        /// What it cost.
+        fee: Msat,
+    },
+    /// An action did not happen.
+    ActionFailed {
+        /// The action.
+        id: ActionId,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody signed two contents under one version; the proof is kept.
+    Equivocation {
+        /// Who.
+        author: NodeId,
+    },
+    /// This agent's own newer records came back: it was restored from a backup and begins a new epoch.
+    Restored,
+    /// This agent met a copy of itself and stops.
+    CloneMet,
+    /// A peer's bytes were refused. Counted; named at most once a minute per peer.
+    BadPeer {
+        /// Who.
+        peer: NodeId,
+        /// Why.
+        reason: String,
+    },
+    /// Something that the operator should look at.
+    Alert {
+        /// What, and what to do.
+        text: String,
+    },
+}
