@@ -193,6 +193,8 @@ pub struct Delta {
     pub items: Vec<Item>,
     /// What the sender lacks: lines to be answered with another delta.
     pub want: Vec<DigestLine>,
+    /// Whether the frame was too small for all that the receiver lacks: another digest brings more.
+    pub more: bool,
 }
 
 /// One key of one author.
@@ -200,8 +202,9 @@ pub struct Delta {
 pub struct KeyVersion {
     /// The record's version.
     pub version: Version,
-    /// The first eight bytes of the record's hash.
-    pub hash: [u8; 8],
+    /// The first 16 bytes of the record's hash: with fewer, an author could find two bodies that
+    /// look alike in listings and never meet.
+    pub hash: [u8; 16],
 }
 
 /// The records of one author, exchanged when versions agree and hashes do not.
@@ -213,6 +216,8 @@ pub struct Listing {
     pub epoch: Epoch,
     /// Its live records in order.
     pub records: Vec<KeyVersion>,
+    /// The first 16 bytes of the hash of each proof against it, in order.
+    pub proofs: Vec<[u8; 16]>,
     /// Whether the receiver is to answer with its own listing.
     pub reply: bool,
 }

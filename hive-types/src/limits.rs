@@ -27,27 +27,49 @@ pub const SOFTWARE_CHARS: usize = 64;
 /// Live records of one author: its manifest, heartbeats, constraint, intents, observations, votes.
 pub const RECORDS_PER_AUTHOR: usize = 512;
 
-/// Bytes of one author's live records: 200 channels and 400 observations take a fifth of it.
-pub const RECORD_BYTES_PER_AUTHOR: usize = 256 * 1024;
+/// Bytes of one record's body: the largest heartbeat, and small enough for any two records, a proof
+/// of equivocation, to fit into one frame with their envelopes.
+pub const RECORD_BODY_BYTES: usize = 24 * 1024;
 
-/// Bytes of one record's body, so that any record fits into a frame with its envelope.
-pub const RECORD_BODY_BYTES: usize = 32 * 1024;
+/// Keys of an author that may hold a record as long as a body may be; see [`SMALL_RECORD_BYTES`].
+/// Four are enough for a manifest, two heartbeats and one kind to come.
+pub const BULK_KEYS: usize = 4;
+
+/// Bytes of a whole record under any key but the bulk ones: envelope and signature take 150 to 200,
+/// votes and bans under 200 more. A bound that reads one record alone is the same in any order of
+/// arrival; a bound on a sum is not.
+pub const SMALL_RECORD_BYTES: usize = 512;
+
+/// Bytes of a record beyond its body, at most: author, version, key, kind, lengths, signature.
+pub const RECORD_ENVELOPE_BYTES: usize = 256;
+
+/// Bytes of one author's live records, which follows from the bounds on each of them.
+pub const RECORD_BYTES_PER_AUTHOR: usize = BULK_KEYS * (RECORD_BODY_BYTES + RECORD_ENVELOPE_BYTES)
+    + (RECORDS_PER_AUTHOR - BULK_KEYS) * SMALL_RECORD_BYTES;
 
 /// Bytes of a record's key.
 pub const RECORD_KEY_BYTES: usize = 64;
 
-/// A new version may lie this far above the newest known one. A counter that jumps to the end would
-/// lock its owner out (case T22); an honest author writes far less between two meetings.
-pub const COUNTER_JUMP: u64 = 1 << 32;
+/// Epochs and counters end here. A version at the end of the numbers would lock its owner out (case
+/// T22); an honest author that writes once a second takes 136 years. The bound reads the version
+/// alone: one on the jump from the newest known version would depend on the order of arrival.
+pub const VERSION_MAX: u64 = 1 << 32;
 
-/// Equivocation proofs kept per author: one convicts, more add nothing.
+/// Equivocation proofs kept per author, of its newest forked epochs: one may be a restored backup,
+/// the second convicts, more add nothing.
 pub const PROOFS_PER_AUTHOR: usize = 2;
+
+/// Members that left whose newest version is remembered; twenty full fleets.
+pub const DEPARTED_TRACKED: usize = 1_000;
 
 /// A restored backup explains one fork in this time; a second one is equivocation.
 pub const RESTORE_GRACE: Millis = Millis::from_days(30);
 
 /// Channels in a heartbeat: those that a frame holds with room to spare.
 pub const HEARTBEAT_CHANNELS: usize = 4_000;
+
+/// Unannounced channels in a heartbeat; each takes as much as eight announced ones.
+pub const HEARTBEAT_UNANNOUNCED: usize = 100;
 
 /// A heartbeat goes out at least this often.
 pub const HEARTBEAT_INTERVAL: Millis = Millis::from_secs(300);
