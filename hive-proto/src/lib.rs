@@ -4,6 +4,7 @@ pub mod codec;
 mod decision;
 mod founding;
 mod frame;
+pub mod handshake;
 mod lnsign;
 mod manifest;
 mod message;
@@ -22,7 +23,7 @@ pub use lnsign::{NodeSignature, NodeSignatureError};
 pub use manifest::{Certification, Manifest, ManifestError, Profile, VerifiedManifest};
 pub use message::{
     Attest, ChainRequest, ChainSegment, ChainSnapshot, Challenge, Cookie, Delta, DigestLine, Hello,
-    Item, KeyVersion, Listing, Message, Refusal, Routed, Welcome,
+    Item, KeyVersion, Listing, Message, Refusal, Routed, Welcome, clamp_hops,
 };
 pub use record::{Counter, Epoch, Record, RecordError, RecordFields, RecordKind, Version};
 pub use seal::{MemberSecret, SealDomain, SealError, Sealed, VerifyingKey, tagged_hash};

@@ -7,8 +7,10 @@ use crate::manifest::Manifest;
 use crate::record::{Epoch, Version};
 use crate::seal::Sealed;
 use crate::ticket::Ticket;
+use hive_types::limits::RELAY_HOPS;
 use hive_types::{Digest, Elapsed, NodeId, Signature};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// A message between two connected nodes. BOLT 8 says who sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,30 +129,53 @@ pub struct Welcome {
 }
 
 /// Why a candidate is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum Refusal {
     /// Unknown, forged, foreign or for another node.
+    #[error("the ticket does not count here; ask its issuer for a new one")]
     Ticket,
     /// Past its date.
+    #[error("the ticket has expired; ask for a new one")]
     TicketExpired,
-    /// Redeemed by another node.
+    /// Redeemed by another node, or by this one before it left.
+    #[error("the ticket was used; ask for a new one")]
     TicketUsed,
     /// The manifest does not count.
+    #[error("the manifest or its seal does not count; make a new one and try again")]
     Manifest,
     /// A capability that the ticket asks for is missing.
+    #[error(
+        "the node lacks a capability that the ticket asks for; enable it, reconnect, try again"
+    )]
     Capabilities,
     /// The probe was not echoed in time.
+    #[error("the probe was not echoed in time; try again on a better connection")]
     Probe,
     /// The fleet has as many members as it may.
+    #[error("the hive is full")]
     Full,
     /// Expelled once.
+    #[error("this node was expelled from the hive")]
     Expelled,
     /// Too many attempts: wait for a minute.
+    #[error("too many attempts now; try again in a minute")]
     Busy,
     /// No majority can be reached now: try again later.
+    #[error("no majority of the hive can be reached now; try again later")]
     NoMajority,
     /// The member is no full member, or still starting.
+    #[error("this member can't admit anybody now; try again later, or through another member")]
     NotReady,
+}
+
+impl Refusal {
+    /// Whether the same ticket may be taken later, with nothing but time or the connection changed.
+    pub const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Probe | Self::Full | Self::Busy | Self::NoMajority | Self::NotReady
+        )
+    }
 }
 
 /// One author's records as the sender has them.
@@ -231,6 +256,28 @@ pub struct Routed {
     pub hops: u8,
     /// The sealed [`crate::Statement`].
     pub statement: Sealed,
+}
+
+/// Relays that a copy has left, whatever its sender says: a forged counter can't make it travel
+/// further than [`RELAY_HOPS`].
+pub const fn clamp_hops(claimed: u8) -> u8 {
+    if claimed < RELAY_HOPS {
+        claimed
+    } else {
+        RELAY_HOPS
+    }
+}
+
+impl Routed {
+    /// The copy that a relay passes on, with one relay less; `None` when it goes no further. The
+    /// statement's bytes stay as they are.
+    pub fn onward(&self) -> Option<Self> {
+        let hops = clamp_hops(self.hops).checked_sub(1)?;
+        Some(Self {
+            hops,
+            ..self.clone()
+        })
+    }
 }
 
 /// Asks for decisions.

@@ -95,11 +95,16 @@ pub const PROBE_BYTES: usize = 60_000;
 /// A cookie is valid for this long after it was made.
 pub const COOKIE_LIFETIME: Millis = Millis::from_secs(60);
 
-/// ATTEST messages that are verified per peer in a minute. Each costs two signature checks.
+/// ATTEST messages that are verified per peer in a minute. Each costs four signature checks: ticket,
+/// certification, manifest and transcript.
 pub const ATTESTS_PER_PEER_MINUTE: u32 = 6;
 
 /// ATTEST messages that are verified per minute in all: under a hundredth of one core.
 pub const ATTESTS_PER_MINUTE: u32 = 60;
+
+/// Candidates whose echo of the probe is awaited: those that the rate limits let in within the
+/// time-out of a step, twice.
+pub const PROBES_PENDING: usize = 128;
 
 /// Frames from a stranger that are looked at in a minute; the rest is dropped unread.
 pub const STRANGER_FRAMES_PER_MINUTE: u32 = 60;
