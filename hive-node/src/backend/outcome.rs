@@ -1,0 +1,293 @@
+//! What a backend answers. For money there are three answers: not done, done, unknown.
+
+use hive_types::{
+    BlockHeight, ChannelId, ChannelPolicy, Digest, Msat, Network, NodeId, OutPoint, Sat,
+    ShortChannelId,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What a node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// The node.
+    pub node_id: NodeId,
+    /// The chain that it is on.
+    pub network: Network,
+    /// Its name in the graph.
+    pub alias: String,
+    /// Its implementation and version, as it says them.
+    pub version: String,
+    /// Whether it has caught up with chain and graph.
+    pub synced: bool,
+    /// The tip that it knows.
+    pub height: BlockHeight,
+    /// Its BOLT 9 feature bits in `init`, big-endian as they travel.
+    pub features: Vec<u8>,
+    /// Where it can be reached, as `host:port`.
+    pub addresses: Vec<String>,
+}
+
+/// Something that the node tells by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendEvent {
+    /// A link is up.
+    PeerConnected {
+        /// The peer.
+        peer: NodeId,
+        /// Its feature bits of this connection.
+        features: Vec<u8>,
+        /// Where we reached it, when we dialled and the node says so.
+        address: Option<String>,
+    },
+    /// A link is down.
+    PeerDisconnected {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// A message of our type came.
+    Message {
+        /// The peer that sent it.
+        from: NodeId,
+        /// Its bytes after the type.
+        bytes: Vec<u8>,
+    },
+    /// The node's tip moved.
+    Block {
+        /// The new height; lower than before after a reorganization.
+        height: BlockHeight,
+    },
+    /// Channels, policies, balances, funds or forwards changed.
+    Changed,
+    /// The network graph changed.
+    GraphChanged,
+    /// The node or its streams started anew: read everything again.
+    Restarted,
+}
+
+/// Who can set right what went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The own node, or the way to it.
+    Node,
+    /// The other end.
+    Peer,
+    /// The operator: a permission or an option is missing.
+    Operator,
+    /// This program and the node do not understand each other.
+    Agent,
+}
+
+/// A call that moves no money failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BackendError {
+    /// The node does not answer.
+    #[error("the node does not answer ({0}); the agent tries again by itself, see that the node runs")]
+    Unreachable(String),
+    /// There is no link to the peer.
+    #[error("not connected to {0}; connect first")]
+    NotConnected(NodeId),
+    /// The peer does not answer, or not at these addresses.
+    #[error("{peer} can't be reached: {reason}; check its address, the agent tries again by itself")]
+    PeerUnreachable {
+        /// The peer.
+        peer: NodeId,
+        /// What the node said.
+        reason: String,
+    },
+    /// The agent may not do this.
+    #[error("the node does not allow this: {0}")]
+    Denied(String),
+    /// The node refuses the call as it stands.
+    #[error("the node refused: {0}")]
+    Refused(String),
+    /// The node's answer is not understood.
+    #[error("the node's answer is not understood: {0}; report this with the node's version")]
+    Reply(String),
+}
+
+impl BackendError {
+    /// Who can set it right.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Unreachable(_) => Fault::Node,
+            Self::NotConnected(_) | Self::PeerUnreachable { .. } => Fault::Peer,
+            Self::Denied(_) => Fault::Operator,
+            Self::Refused(_) | Self::Reply(_) => Fault::Agent,
+        }
+    }
+
+    /// Whether the same call may succeed later with nothing changed but the world.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::NotConnected(_) | Self::PeerUnreachable { .. } => true,
+            Self::Denied(_) | Self::Refused(_) | Self::Reply(_) => false,
+        }
+    }
+}
+
+/// The action had no effect and will have none.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("not done: {reason}")]
+pub struct NotDone {
+    /// Why.
+    pub reason: String,
+    /// Whether a later attempt may succeed with nothing changed but the world.
+    pub retryable: bool,
+}
+
+impl NotDone {
+    /// Not now; perhaps later.
+    pub fn retryable(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            retryable: true,
+        }
+    }
+
+    /// Not in this form.
+    pub fn final_(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            retryable: false,
+        }
+    }
+}
+
+/// An action failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ActError {
+    /// It had no effect and will have none.
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
+    /// It may have had its effect, or may still have it. Reconcile; never repeat anything else.
+    #[error("not known whether it was done: {reason}")]
+    Unknown {
+        /// What is known.
+        reason: String,
+    },
+}
+
+/// What was chosen ahead, so that an action can be repeated and found again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Prepared {
+    /// For an open. Any repetition spends one of the same inputs, so the chain itself forbids a
+    /// second channel.
+    Open {
+        /// The outputs that the funding transaction spends.
+        inputs: Vec<OutPoint>,
+        /// The channels with the target that existed before.
+        channels_before: Vec<ChannelId>,
+    },
+    /// For a payment to oneself, or a probe (whose hash has no invoice).
+    Payment {
+        /// The preimage. Stored before the invoice exists, so that the HTLC can always be claimed.
+        #[serde(with = "preimage")]
+        preimage: [u8; 32],
+        /// Its SHA-256; the payment's name on every node it crosses.
+        payment_hash: Digest,
+    },
+    /// For a change of policy.
+    Policy {
+        /// What was set before; `None` where the node never set one.
+        before: Option<ChannelPolicy>,
+    },
+}
+
+/// Hex, as the payment hash beside it.
+mod preimage {
+    use hive_types::Digest;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &[u8; 32],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        Digest::from_bytes(*bytes).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[u8; 32], D::Error> {
+        Ok(Digest::deserialize(deserializer)?.to_bytes())
+    }
+}
+
+/// What an action brought about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// The funding transaction is published.
+    Opened {
+        /// The channel.
+        channel_id: ChannelId,
+        /// Its funding output.
+        funding: OutPoint,
+        /// What the funding transaction pays to miners.
+        fee: Sat,
+    },
+    /// The payment arrived.
+    Paid {
+        /// What it cost.
+        fee: Msat,
+    },
+    /// The policy is set.
+    Set,
+    /// The probe came back.
+    Probed(ProbeOutcome),
+}
+
+/// How far a probe came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeOutcome {
+    /// The last hop answered that it does not know the hash: the route carries the amount.
+    Reached,
+    /// A hop on the way refused.
+    Failed {
+        /// The channel that the refusing hop could not use; `None` where the error named none.
+        channel: Option<ShortChannelId>,
+        /// The node that refused, from the onion's error layers; `None` where they don't decode.
+        at: Option<NodeId>,
+        /// The BOLT 4 failure code; 0 where it does not decode.
+        code: u16,
+    },
+}
+
+/// What became of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reconciled {
+    /// It had its effect.
+    Done(Done),
+    /// It had no effect and will have none unless it is executed again.
+    NotDone,
+    /// Under way, or not known: ask again later.
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prepared_survives_the_store() {
+        let preimage = [7; 32];
+        let payment_hash = Digest::from_bytes([9; 32]);
+        let all = [
+            Prepared::Open {
+                inputs: vec![],
+                channels_before: vec![ChannelId::from_bytes([1; 32])],
+            },
+            Prepared::Payment {
+                preimage,
+                payment_hash,
+            },
+            Prepared::Policy { before: None },
+        ];
+        for prepared in all {
+            let text = serde_json::to_string(&prepared).unwrap();
+            assert_eq!(serde_json::from_str::<Prepared>(&text).unwrap(), prepared);
+        }
+    }
+}
