@@ -1,5 +1,6 @@
 //! The runtime of The Hive: clocks, logs, store.
 
+pub mod backend;
 pub mod clock;
 pub mod config;
 pub mod control;

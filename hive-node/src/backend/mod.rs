@@ -1,7 +1,7 @@
 //! What the agent asks of a Lightning node, and nothing more.
 //!
 //! A backend does as it is told and decides nothing. Money moves only in [`LightningBackend::execute`],
-//! which takes a permit that hive-policy alone can make. The [conformance suite](crate::conformance)
+//! which takes a permit that hive-policy alone can make. The conformance suite
 //! says in code what the words here say.
 
 mod outcome;
@@ -12,7 +12,7 @@ pub use outcome::{
 };
 
 use async_trait::async_trait;
-use hive_planner::Graph;
+use hive_planner::graph::Graph;
 use hive_policy::Authorized;
 use hive_types::{ActionId, LocalSnapshot, NodeId};
 use std::sync::Arc;

@@ -82,13 +82,17 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BackendError {
     /// The node does not answer.
-    #[error("the node does not answer ({0}); the agent tries again by itself, see that the node runs")]
+    #[error(
+        "the node does not answer ({0}); the agent tries again by itself, see that the node runs"
+    )]
     Unreachable(String),
     /// There is no link to the peer.
     #[error("not connected to {0}; connect first")]
     NotConnected(NodeId),
     /// The peer does not answer, or not at these addresses.
-    #[error("{peer} can't be reached: {reason}; check its address, the agent tries again by itself")]
+    #[error(
+        "{peer} can't be reached: {reason}; check its address, the agent tries again by itself"
+    )]
     PeerUnreachable {
         /// The peer.
         peer: NodeId,

@@ -1,5 +1,264 @@
-//! Configuration.
+//! Configuration: a TOML file, the environment (`HIVE_*`) and flags. A flag counts before the
+//! environment, the environment before the file. A name that no setting has is an error, for a limit
+//! with a slip in its name would be no limit.
 
+mod limits;
 mod settings;
 
 pub use settings::{ConfigError, Key};
+
+use crate::log::LogConfig;
+use hive_policy::{Limits, Mode};
+use settings::{CONFIG_FILE, Settings};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The file that is read from the data folder when no other is named.
+pub const CONFIG_FILE_NAME: &str = "hive.toml";
+
+/// The socket's name within the data folder.
+pub const SOCKET_FILE_NAME: &str = "hive.sock";
+
+/// Keys besides the limits.
+const GENERAL: &[Key] = &[
+    Key {
+        name: "data_dir",
+        about: "folder of the store, the control socket and the configuration file",
+    },
+    Key {
+        name: "control_socket",
+        about: "path of the control socket, under 100 characters",
+    },
+    Key {
+        name: "mode",
+        about: "who decides about spending: advisor or autonomous",
+    },
+    Key {
+        name: "log.format",
+        about: "how a log line looks: text or json",
+    },
+    Key {
+        name: "log.filter",
+        about: "what is logged: a level, or target=level, separated by commas",
+    },
+    Key {
+        name: "log.file",
+        about: "file that log lines are appended to; the standard error stream without it",
+    },
+];
+
+/// Every setting.
+static KEYS: std::sync::LazyLock<Vec<Key>> =
+    std::sync::LazyLock::new(|| [GENERAL, limits::KEYS].concat());
+
+/// How an agent runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Folder of the store.
+    pub data_dir: PathBuf,
+    /// Path of the control socket.
+    pub control_socket: PathBuf,
+    /// Who decides about spending when the store is new; later the operator's last word counts.
+    pub mode: Mode,
+    /// What the operator allows.
+    pub limits: Limits,
+    /// Logging.
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Everything at its default, in this folder.
+    pub fn in_folder(data_dir: &Path) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            control_socket: data_dir.join(SOCKET_FILE_NAME),
+            mode: Mode::default(),
+            limits: Limits::default(),
+            log: LogConfig::default(),
+        }
+    }
+
+    /// Every setting that [`Config::load`] takes.
+    pub fn keys() -> &'static [Key] {
+        &KEYS
+    }
+
+    /// Reads the configuration. `default_dir` is the data folder where nothing names another.
+    ///
+    /// The file is the one that the flag `config` or the variable `HIVE_CONFIG` names, else
+    /// `hive.toml` in the data folder, which may be missing.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: one line that says where the fault is and what to write instead.
+    pub fn load(
+        default_dir: &Path,
+        environment: &BTreeMap<String, String>,
+        flags: &BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let mut above = Settings::default();
+        above.add_env(&KEYS, environment)?;
+        above.add_flags(&KEYS, flags)?;
+        let folder = above.get("data_dir")?.unwrap_or(default_dir.to_path_buf());
+        let named = flags.get(CONFIG_FILE).or(environment.get("HIVE_CONFIG"));
+        let mut settings = Settings::default();
+        let path = named.map_or_else(|| folder.join(CONFIG_FILE_NAME), PathBuf::from);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => settings.add_file(&KEYS, &path, &text)?,
+            Err(reason) if reason.kind() == ErrorKind::NotFound && named.is_none() => {}
+            Err(reason) => {
+                let reason = reason.to_string();
+                return Err(ConfigError::File { path, reason });
+            }
+        }
+        settings.add_env(&KEYS, environment)?;
+        settings.add_flags(&KEYS, flags)?;
+        Self::from_settings(&settings, default_dir)
+    }
+
+    fn from_settings(settings: &Settings, default_dir: &Path) -> Result<Self, ConfigError> {
+        let folder = settings.read("data_dir", path)?;
+        let mut config = Self::in_folder(&folder.unwrap_or(default_dir.to_path_buf()));
+        config.limits = limits::read(settings)?;
+        if let Some(socket) = settings.read("control_socket", path)? {
+            config.control_socket = socket;
+        }
+        if let Some(mode) = settings.read("mode", mode)? {
+            config.mode = mode;
+        }
+        if let Some(format) = settings.get("log.format")? {
+            config.log.format = format;
+        }
+        if let Some(filter) = settings.read("log.filter", filter)? {
+            config.log.filter = filter;
+        }
+        config.log.file = settings.read("log.file", path)?;
+        Ok(config)
+    }
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("a path is expected".into()),
+        text => Ok(text.into()),
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "advisor" => Ok(Mode::Advisor),
+        "autonomous" => Ok(Mode::Autonomous),
+        _ => Err("advisor or autonomous is expected".into()),
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    let parsed = tracing_subscriber::EnvFilter::try_new(text);
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|reason| format!("{reason}; write a level such as info, or target=level"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogFormat;
+    use hive_types::{ActionKind, Msat, Sat};
+
+    fn load(text: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(CONFIG_FILE_NAME), text).unwrap();
+        let map = |pairs: &[(&str, &str)]| {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            pairs.iter().map(owned).collect()
+        };
+        let config = Config::load(folder.path(), &map(env), &map(flags));
+        config.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_given_spends_nothing() {
+        let config = load("", &[], &[]).unwrap();
+        assert_eq!(config.mode, Mode::Advisor);
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.control_socket, config.data_dir.join("hive.sock"));
+    }
+
+    #[test]
+    fn reads_every_place_in_order() {
+        let text = "mode = 'autonomous'\n[limits]\nbudget_per_day = 20_000\n\
+                    opted_out_kinds = ['open', 'probe']\nrebalance_fee = '5msat'\n[log]\nformat = 'json'";
+        let env = [
+            ("HIVE_LIMITS_BUDGET_PER_DAY", "30000sat"),
+            ("HIVE_MODE", "advisor"),
+        ];
+        let config = load(text, &env, &[("limits-budget-per-day", "40000")]).unwrap();
+        assert_eq!(config.limits.budget_per_day, Sat::new(40_000));
+        assert_eq!(config.limits.rebalance_fee, Msat::new(5));
+        assert_eq!(config.mode, Mode::Advisor);
+        assert_eq!(config.log.format, LogFormat::Json);
+        let kinds = config.limits.opted_out_kinds.iter().copied();
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            [ActionKind::Open, ActionKind::Probe]
+        );
+        // The folder and its file may come from different places.
+        let moved = load(
+            "mode = 'autonomous'",
+            &[("HIVE_DATA_DIR", "/elsewhere")],
+            &[],
+        )
+        .unwrap();
+        assert_eq!(moved.data_dir, Path::new("/elsewhere"));
+        assert_eq!(moved.mode, Mode::Advisor, "/elsewhere has no file");
+    }
+
+    #[test]
+    fn bad_values_are_refused_in_one_line() {
+        let wrong = [
+            (
+                "[limits]\nbudget_per_day = -1",
+                "limits.budget_per_day = \"-1\"",
+            ),
+            (
+                "[limits]\nbudget_per_day = '5msat'",
+                "not a whole number of sat",
+            ),
+            (
+                "[limits]\nbudget_per_day = 1.5",
+                "limits.budget_per_day = \"1.5\"",
+            ),
+            ("[limits]\nbudget_per_day = 1", "cost_per_action"),
+            (
+                "[limits]\nopens_per_day = 4294967296",
+                "from 0 to 4294967295",
+            ),
+            ("[limits]\nopted_out_kinds = ['close']", "none of open"),
+            ("[limits]\nopted_out_peers = ['02ab']", "66 hex digits"),
+            ("mode = 'oracel'", "advisor or autonomous"),
+            ("data_dir = ''", "a path is expected"),
+            ("[log]\nformat = 'xml'", "text or json"),
+            ("[log]\nfilter = 'hive=loud'", "write a level"),
+            (
+                "[limit]\nbudget_per_day = 1",
+                "did you mean limits.budget_per_day?",
+            ),
+            ("mode = 1\nmode = 2", "line 2"),
+        ];
+        for (text, expected) in wrong {
+            let error = load(text, &[], &[]).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(
+                error.contains("hive.toml") || error.contains("cost_per"),
+                "{error}"
+            );
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_be_there() {
+        let error = load("", &[], &[("config", "/nowhere/hive.toml")]).unwrap_err();
+        assert!(error.starts_with("/nowhere/hive.toml: "), "{error}");
+    }
+}

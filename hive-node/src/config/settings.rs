@@ -74,6 +74,9 @@ pub enum ConfigError {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// The limits contradict each other.
+    #[error("limits: {0}")]
+    Limits(String),
 }
 
 /// The given settings; where several places give one, the flag counts, then the environment.
@@ -179,17 +182,11 @@ impl Settings {
             return Ok(None);
         };
         let value = reader(given.value.trim());
-        value.map(Some).map_err(|reason| self.refuse(name, reason))
-    }
-
-    /// The error that says why the given value of this setting does not do.
-    pub(crate) fn refuse(&self, name: &'static str, reason: impl Into<String>) -> ConfigError {
-        let given = self.values.get(name);
-        ConfigError::Value {
-            origin: given.map_or_else(|| name.to_owned(), |given| given.origin.clone()),
-            value: given.map_or_else(String::new, |given| given.value.clone()),
-            reason: reason.into(),
-        }
+        value.map(Some).map_err(|reason| ConfigError::Value {
+            origin: given.origin.clone(),
+            value: given.value.clone(),
+            reason,
+        })
     }
 }
 

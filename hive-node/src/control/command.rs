@@ -202,7 +202,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "hive-mode",
         &[takes(
             "mode",
-            Word(&["advisor", "autonomous", "oracle"]),
+            Word(&["advisor", "autonomous"]),
             "the mode to go to",
         )],
         "show or change who decides about spending",

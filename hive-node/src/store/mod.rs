@@ -7,6 +7,8 @@
 
 mod audit;
 mod error;
+mod gate;
+mod meta;
 mod place;
 mod schema;
 

@@ -45,15 +45,23 @@ CREATE TABLE actions (
     prepared TEXT
 ) STRICT;
 
--- Money that is reserved or spent.
+-- Money that is reserved or spent. A closed entry counts in no window any more; reports read it.
 CREATE TABLE ledger (
-    id    TEXT PRIMARY KEY,
+    id     TEXT PRIMARY KEY,
+    entry  TEXT NOT NULL,
+    closed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Proposals that wait for the operator, in the order in which they were put.
+CREATE TABLE pending (
+    seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+    id    TEXT NOT NULL UNIQUE,
     entry TEXT NOT NULL
 ) STRICT;
 
--- Proposals that wait for the operator.
-CREATE TABLE pending (
-    id    TEXT PRIMARY KEY,
+-- The last proposals that wait no more, and how they ended.
+CREATE TABLE ended (
+    seq   INTEGER PRIMARY KEY AUTOINCREMENT,
     entry TEXT NOT NULL
 ) STRICT;
 
