@@ -173,6 +173,14 @@ pub const APPROVAL_LIFETIME: Millis = Millis::from_hours(24);
 /// Proposals that wait for the operator at a time; a person reads no more.
 pub const PENDING_PROPOSALS: usize = 32;
 
+/// Bytes of the store, unless the operator sets another bound. An agent that fills the disk would stop
+/// the node beside it; years of a fleet of 50 take a tenth of this.
+pub const STORE_BYTES: u64 = 1 << 30;
+
+/// Ended actions that a restarted agent is given again: weeks of them at the usual rate, for the
+/// report and for targets that refused.
+pub const RECENT_ACTIONS: usize = 256;
+
 /// Events of the node that wait for the agent. A full queue holds other events back and drops
 /// messages, which reconciliation repeats.
 pub const EVENT_QUEUE: usize = 1_024;

@@ -6,9 +6,9 @@
 
 mod outcome;
 
+pub use hive_core::Done;
 pub use outcome::{
-    ActError, BackendError, BackendEvent, Done, Fault, NodeInfo, NotDone, Prepared, ProbeOutcome,
-    Reconciled,
+    ActError, BackendError, BackendEvent, Fault, NodeInfo, NotDone, Prepared, Reconciled,
 };
 
 use async_trait::async_trait;

@@ -1,9 +1,7 @@
 //! What a backend answers. For money there are three answers: not done, done, unknown.
 
-use hive_types::{
-    BlockHeight, ChannelId, ChannelPolicy, Digest, Msat, Network, NodeId, OutPoint, Sat,
-    ShortChannelId,
-};
+use hive_core::Done;
+use hive_types::{BlockHeight, ChannelId, ChannelPolicy, Digest, Network, NodeId, OutPoint};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -216,47 +214,6 @@ mod preimage {
     ) -> Result<[u8; 32], D::Error> {
         Ok(Digest::deserialize(deserializer)?.to_bytes())
     }
-}
-
-/// What an action brought about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Done {
-    /// The funding transaction is published.
-    Opened {
-        /// The channel.
-        channel_id: ChannelId,
-        /// Its funding output.
-        funding: OutPoint,
-        /// What the funding transaction pays to miners.
-        fee: Sat,
-    },
-    /// The payment arrived.
-    Paid {
-        /// What it cost.
-        fee: Msat,
-    },
-    /// The policy is set.
-    Set,
-    /// The probe came back.
-    Probed(ProbeOutcome),
-}
-
-/// How far a probe came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeOutcome {
-    /// The last hop answered that it does not know the hash: the route carries the amount.
-    Reached,
-    /// A hop on the way refused.
-    Failed {
-        /// The channel that the refusing hop could not use; `None` where the error named none.
-        channel: Option<ShortChannelId>,
-        /// The node that refused, from the onion's error layers; `None` where they don't decode.
-        at: Option<NodeId>,
-        /// The BOLT 4 failure code; 0 where it does not decode.
-        code: u16,
-    },
 }
 
 /// What became of an action.

@@ -30,21 +30,21 @@ macro_rules! limits {
 }
 
 limits! {
-    budget_per_day: |text| sat(text), "fees of all kinds in any 24 hours, in sat";
-    capital_per_day: |text| sat(text), "own money put into new channels in any 24 hours, in sat";
-    cost_per_action: |text| msat(text), "fees of one action, in msat";
-    opens_per_day: |text| whole(text), "channels opened in any 24 hours";
-    actions_per_hour: |text| whole(text), "actions of all kinds in any hour";
-    on_chain_reserve: |text| sat(text), "confirmed on-chain money that stays untouched, in sat";
-    channel_min: |text| sat(text), "smallest channel, in sat";
-    channel_max: |text| sat(text), "largest channel, in sat";
+    budget_per_day: sat, "fees of all kinds in any 24 hours, in sat";
+    capital_per_day: sat, "own money put into new channels in any 24 hours, in sat";
+    cost_per_action: msat, "fees of one action, in msat";
+    opens_per_day: whole, "channels opened in any 24 hours";
+    actions_per_hour: whole, "actions of all kinds in any hour";
+    on_chain_reserve: sat, "confirmed on-chain money that stays untouched, in sat";
+    channel_min: sat, "smallest channel, in sat";
+    channel_max: sat, "largest channel, in sat";
     feerate_ceiling: |text| whole(text).map(FeeratePerKw::new),
         "highest feerate of a funding, in sat per 1000 weight units (250 for each sat/vbyte)";
-    rebalance_rate: |text| ppm(text), "highest fee of a rebalance, in millionths of what it moves";
-    rebalance_fee: |text| msat(text), "highest fee of one rebalance, in msat";
-    max_in_flight: |text| msat(text), "amount in own payments that are under way, in msat";
-    max_cltv: |text| whole(text), "blocks that an own HTLC may be locked";
-    min_confidence: |text| ppm(text), "less sure proposals wait for the operator, in millionths";
+    rebalance_rate: ppm, "highest fee of a rebalance, in millionths of what it moves";
+    rebalance_fee: msat, "highest fee of one rebalance, in msat";
+    max_in_flight: msat, "amount in own payments that are under way, in msat";
+    max_cltv: whole, "blocks that an own HTLC may be locked";
+    min_confidence: ppm, "less sure proposals wait for the operator, in millionths";
     opted_out_peers: |text| list(text, |word| word.parse::<NodeId>().map_err(|e| e.to_string())),
         "peers that nothing is done with";
     opted_out_kinds: |text| list(text, kind), "kinds of action that are never taken";

@@ -9,6 +9,7 @@ pub use settings::{ConfigError, Key};
 
 use crate::log::LogConfig;
 use hive_policy::{Limits, Mode};
+use hive_types::limits::STORE_BYTES;
 use settings::{CONFIG_FILE, Settings};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -29,6 +30,10 @@ const GENERAL: &[Key] = &[
     Key {
         name: "control_socket",
         about: "path of the control socket, under 100 characters",
+    },
+    Key {
+        name: "store_max_mb",
+        about: "size that the store may grow to, in MiB",
     },
     Key {
         name: "mode",
@@ -59,6 +64,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Path of the control socket.
     pub control_socket: PathBuf,
+    /// Bytes that the store may grow to.
+    pub store_bytes: u64,
     /// Who decides about spending when the store is new; later the operator's last word counts.
     pub mode: Mode,
     /// What the operator allows.
@@ -73,6 +80,7 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             control_socket: data_dir.join(SOCKET_FILE_NAME),
+            store_bytes: STORE_BYTES,
             mode: Mode::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
@@ -123,6 +131,9 @@ impl Config {
         if let Some(socket) = settings.read("control_socket", path)? {
             config.control_socket = socket;
         }
+        if let Some(bytes) = settings.read("store_max_mb", mebibytes)? {
+            config.store_bytes = bytes;
+        }
         if let Some(mode) = settings.read("mode", mode)? {
             config.mode = mode;
         }
@@ -142,6 +153,13 @@ fn path(text: &str) -> Result<PathBuf, String> {
         "" => Err("a path is expected".into()),
         text => Ok(text.into()),
     }
+}
+
+fn mebibytes(text: &str) -> Result<u64, String> {
+    let count = text.parse::<u32>().ok().filter(|count| *count >= 16);
+    count
+        .map(|count| u64::from(count) << 20)
+        .ok_or_else(|| "a whole number from 16 is expected".into())
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
@@ -236,6 +254,7 @@ mod tests {
             ("[limits]\nopted_out_kinds = ['close']", "none of open"),
             ("[limits]\nopted_out_peers = ['02ab']", "66 hex digits"),
             ("mode = 'oracel'", "advisor or autonomous"),
+            ("store_max_mb = 1", "from 16"),
             ("data_dir = ''", "a path is expected"),
             ("[log]\nformat = 'xml'", "text or json"),
             ("[log]\nfilter = 'hive=loud'", "write a level"),

@@ -47,8 +47,8 @@ pub enum StoreError {
         /// The newest version that this release knows.
         known: u32,
     },
-    /// The disk is full.
-    #[error("no room for {}; nothing is spent: free some space and start the agent again", path.display())]
+    /// The disk is full, or the store has reached its bound.
+    #[error("no room for {}; nothing is spent: free some space, or raise store_max_mb, and start the agent again", path.display())]
     Full {
         /// The file.
         path: PathBuf,

@@ -1,20 +1,22 @@
 //! Money that is reserved or spent, and proposals that wait: the gate's state, change by change.
 
-use super::WriteError;
+use super::RowError;
 use super::meta;
+use super::read::{from_json, rows};
+use super::write::execute;
 use hive_policy::{Ended, GateChange, GateState};
 use hive_types::limits::ENDED_PROPOSALS;
 use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Names of the gate's single values in `meta`.
-const MODE: &str = "gate.mode";
-const HALT: &str = "gate.halt";
-const CLOCK: &str = "gate.clock";
+/// Names of the gate's single values.
+const MODE: &str = "mode";
+const HALT: &str = "halt";
+const CLOCK: &str = "clock";
 
 /// Writes one change.
-pub(super) fn write(tx: &Transaction<'_>, change: &GateChange) -> Result<(), WriteError> {
+pub(super) fn write(tx: &Transaction<'_>, change: &GateChange) -> Result<(), RowError> {
     match change {
         GateChange::Ledger(entry) => execute(
             tx,
@@ -40,7 +42,7 @@ pub(super) fn write(tx: &Transaction<'_>, change: &GateChange) -> Result<(), Wri
     }
 }
 
-fn write_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<(), WriteError> {
+fn write_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<(), RowError> {
     execute(
         tx,
         "DELETE FROM pending WHERE id = ?",
@@ -58,57 +60,42 @@ fn write_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<(), WriteError> {
     )
 }
 
-fn write_value(tx: &Transaction<'_>, key: &str, value: &impl Serialize) -> Result<(), WriteError> {
-    meta::put(tx, key, meta::json(value)?.as_bytes())
-}
-
-fn execute(
-    tx: &Transaction<'_>,
-    sql: &str,
-    params: impl rusqlite::Params,
-) -> Result<(), WriteError> {
-    tx.prepare_cached(sql)?.execute(params)?;
-    Ok(())
+fn write_value(tx: &Transaction<'_>, name: &str, value: &impl Serialize) -> Result<(), RowError> {
+    execute(
+        tx,
+        "INSERT INTO gate (name, value) VALUES (?, ?)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [name, &meta::json(value)?],
+    )
 }
 
 /// Reads the gate's state.
-pub(super) fn read(connection: &Connection) -> Result<GateState, WriteError> {
+pub(super) fn read(connection: &Connection) -> Result<GateState, RowError> {
     Ok(GateState {
         mode: read_value(connection, MODE)?,
         halt: read_value(connection, HALT)?,
         clock: read_value(connection, CLOCK)?,
-        ledger: read_rows(
+        ledger: entries(
             connection,
             "SELECT entry FROM ledger WHERE closed = 0 ORDER BY id",
         )?,
-        pending: read_rows(connection, "SELECT entry FROM pending ORDER BY seq")?,
-        ended: read_rows(connection, "SELECT entry FROM ended ORDER BY seq")?,
+        pending: entries(connection, "SELECT entry FROM pending ORDER BY seq")?,
+        ended: entries(connection, "SELECT entry FROM ended ORDER BY seq")?,
     })
 }
 
 fn read_value<T: DeserializeOwned + Default>(
     connection: &Connection,
-    key: &str,
-) -> Result<T, WriteError> {
-    match meta::get(connection, key)? {
-        Some(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|reason| WriteError::Value(format!("{key} does not read back: {reason}"))),
+    name: &str,
+) -> Result<T, RowError> {
+    let mut statement = connection.prepare("SELECT value FROM gate WHERE name = ?")?;
+    let mut rows = statement.query([name])?;
+    match rows.next()? {
+        Some(row) => from_json(row, 0),
         None => Ok(T::default()),
     }
 }
 
-fn read_rows<T: DeserializeOwned>(
-    connection: &Connection,
-    sql: &str,
-) -> Result<Vec<T>, WriteError> {
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    let mut values = Vec::new();
-    while let Some(row) = rows.next()? {
-        let text: String = row.get(0)?;
-        let value = serde_json::from_str(&text)
-            .map_err(|reason| WriteError::Value(format!("{text} does not read back: {reason}")))?;
-        values.push(value);
-    }
-    Ok(values)
+fn entries<T: DeserializeOwned>(connection: &Connection, sql: &str) -> Result<Vec<T>, RowError> {
+    rows(connection, sql, |row| from_json(row, 0))
 }

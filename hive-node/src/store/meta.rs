@@ -1,27 +1,32 @@
 //! Single values by name.
 
-use super::WriteError;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use super::RowError;
+use super::read::rows;
+use super::write::execute;
+use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
-/// Writes a value, in place of the one of this name.
-pub(super) fn put(tx: &Transaction<'_>, key: &str, bytes: &[u8]) -> Result<(), WriteError> {
-    tx.prepare_cached(
+/// Writes a value, in place of the one of this name. No bytes: forgets it.
+pub(super) fn put(tx: &Transaction<'_>, key: &str, bytes: &[u8]) -> Result<(), RowError> {
+    if bytes.is_empty() {
+        return execute(tx, "DELETE FROM meta WHERE key = ?", [key]);
+    }
+    execute(
+        tx,
         "INSERT INTO meta (key, bytes) VALUES (?, ?)
          ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes",
-    )?
-    .execute(params![key, bytes])?;
-    Ok(())
+        params![key, bytes],
+    )
 }
 
-/// The value of this name.
-pub(super) fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    let mut statement = connection.prepare_cached("SELECT bytes FROM meta WHERE key = ?")?;
-    statement.query_row([key], |row| row.get(0)).optional()
+/// Every value, in order of names.
+pub(super) fn all(connection: &Connection) -> Result<Vec<(String, Vec<u8>)>, RowError> {
+    let sql = "SELECT key, bytes FROM meta ORDER BY key";
+    rows(connection, sql, |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// A value as text that operators can read.
-pub(super) fn json(value: &impl Serialize) -> Result<String, WriteError> {
+pub(super) fn json(value: &impl Serialize) -> Result<String, RowError> {
     serde_json::to_string(value)
-        .map_err(|reason| WriteError::Value(format!("a value has no JSON form: {reason}")))
+        .map_err(|reason| RowError::Value(format!("a value has no JSON form: {reason}")))
 }

@@ -10,13 +10,18 @@ mod error;
 mod gate;
 mod meta;
 mod place;
+mod read;
 mod schema;
+mod write;
 
 pub use audit::AuditRow;
 pub use error::StoreError;
 pub use place::STORE_FILE;
 
-use hive_types::BootId;
+use crate::backend::Prepared;
+use hive_core::{ChangeSet, MemberRow, Snapshot};
+use hive_types::limits::STORE_BYTES;
+use hive_types::{ActionId, BootId};
 use place::Place;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::Path;
@@ -42,11 +47,20 @@ struct Inner {
 
 impl Store {
     /// Opens the store in `folder`, making both where they are missing, checks that it is whole, and
-    /// counts a boot.
+    /// counts a boot. The store grows to [`STORE_BYTES`] at most.
     ///
     /// # Errors
     /// [`StoreError`]; its text says what to do.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_bounded(folder, STORE_BYTES)
+    }
+
+    /// As [`Store::open`], with another bound: a write that needs more fails with
+    /// [`StoreError::Full`]. A store that is larger already keeps its size.
+    ///
+    /// # Errors
+    /// [`StoreError`]; its text says what to do.
+    pub fn open_bounded(folder: &Path, bytes: u64) -> Result<Self, StoreError> {
         let place = Place::take(folder)?;
         let path = place.database.as_path();
         let sql = |error: rusqlite::Error| StoreError::from_sqlite(path, &error);
@@ -57,6 +71,7 @@ impl Store {
         schema::recognize(&connection, path)?;
         configure(&connection).map_err(sql)?;
         schema::migrate(&mut connection, path)?;
+        bound(&connection, bytes).map_err(sql)?;
         let boot = count_boot(&mut connection).map_err(sql)?;
         let inner = Mutex::new(Inner {
             connection,
@@ -80,21 +95,71 @@ impl Store {
         self.inner().failed.clone()
     }
 
+    /// Writes the changes in one transaction. They are durable when this returns `Ok`, and none is
+    /// written when it returns an error.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After the first one every later call fails with [`StoreError::Stopped`].
+    pub fn apply(&self, changes: &ChangeSet) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let mut changes = changes.changes.iter();
+            changes.try_for_each(|change| write::change(tx, self.boot, change))
+        })
+    }
+
+    /// Writes down what was prepared for an action, before it is executed.
+    ///
+    /// # Errors
+    /// [`StoreError::Value`] when no such action is stored, and as [`Store::apply`].
+    pub fn prepare(&self, id: ActionId, prepared: &Prepared) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let sql = "UPDATE actions SET prepared = ? WHERE id = ?";
+            match tx.execute(sql, [meta::json(prepared)?, id.to_string()])? {
+                1 => Ok(()),
+                _ => Err(RowError::Value(format!("action {id} is not stored"))),
+            }
+        })
+    }
+
+    /// Everything that a restarted state machine is given.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file can't be read, or a value does not read back.
+    pub fn load(&self) -> Result<Snapshot, StoreError> {
+        self.read(read::snapshot)
+    }
+
+    /// Actions whose end is not known, oldest first, with what was prepared for each. One without was
+    /// never begun.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn unfinished(&self) -> Result<Vec<(ActionId, Option<Prepared>)>, StoreError> {
+        self.read(read::unfinished)
+    }
+
+    /// The members, in order of node ids.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        self.read(read::members)
+    }
+
     /// The newest `limit` rows of the audit log, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] when the file can't be read.
+    /// As [`Store::load`].
     pub fn audit(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        self.read(|connection| audit::newest(connection, limit))
+        self.read(|connection| Ok(audit::newest(connection, limit)?))
     }
 
     /// Checks the hashes of the whole audit log: the count of its rows.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] naming the first row that was changed, or another one when the file
-    /// can't be read.
+    /// [`StoreError::Damaged`] naming the first row that was changed, and as [`Store::load`].
     pub fn verify_audit(&self) -> Result<u64, StoreError> {
-        self.read(audit::verify)?
+        self.read(|connection| Ok(audit::verify(connection)?))?
             .map_err(|seq| StoreError::Damaged {
                 path: self.path().into(),
                 reason: format!("row {seq} of the audit log was changed"),
@@ -104,7 +169,7 @@ impl Store {
     /// Runs `work` in one transaction, durable when this returns `Ok`.
     fn write(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<(), WriteError>,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), RowError>,
     ) -> Result<(), StoreError> {
         let mut inner = self.inner();
         if let Some(first) = &inner.failed {
@@ -120,9 +185,9 @@ impl Store {
 
     fn read<T>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        work: impl FnOnce(&Connection) -> Result<T, RowError>,
     ) -> Result<T, StoreError> {
-        work(&self.inner().connection).map_err(|error| StoreError::from_sqlite(self.path(), &error))
+        work(&self.inner().connection).map_err(|error| error.into_store_error(self.path()))
     }
 
     /// A transaction that a panic cut short is rolled back, so the connection is whole.
@@ -131,20 +196,20 @@ impl Store {
     }
 }
 
-/// Why a transaction was rolled back.
+/// Why rows could not be written or read.
 #[derive(Debug)]
-enum WriteError {
+enum RowError {
     Sqlite(rusqlite::Error),
     Value(String),
 }
 
-impl From<rusqlite::Error> for WriteError {
+impl From<rusqlite::Error> for RowError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl WriteError {
+impl RowError {
     fn into_store_error(self, path: &Path) -> StoreError {
         match self {
             Self::Sqlite(error) => StoreError::from_sqlite(path, &error),
@@ -158,8 +223,8 @@ impl WriteError {
 
 fn in_transaction(
     connection: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
+    work: impl FnOnce(&Transaction<'_>) -> Result<(), RowError>,
+) -> Result<(), RowError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     work(&transaction)?;
     Ok(transaction.commit()?)
@@ -179,7 +244,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     };
     Err(StoreError::Damaged {
         path: path.into(),
-        reason,
+        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
     })
 }
 
@@ -194,6 +259,14 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)
 }
 
+fn bound(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
+    let page: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages = (bytes / page.max(1)).clamp(1, u32::MAX.into());
+    let set = |row: &rusqlite::Row<'_>| row.get::<_, u64>(0);
+    connection.pragma_update_and_check(None, "max_page_count", pages, set)?;
+    Ok(())
+}
+
 fn count_boot(connection: &mut Connection) -> rusqlite::Result<BootId> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let boot: u64 = transaction.query_row(
@@ -205,3 +278,6 @@ fn count_boot(connection: &mut Connection) -> rusqlite::Result<BootId> {
     transaction.commit()?;
     Ok(BootId::new(boot))
 }
+
+#[cfg(test)]
+mod tests;

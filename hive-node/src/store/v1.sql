@@ -1,13 +1,13 @@
 -- Members of the fleet as the chain of decisions and their manifests show them.
 CREATE TABLE fleet_nodes (
-    node_id       TEXT PRIMARY KEY,
-    tier          TEXT NOT NULL,
-    epoch         INTEGER NOT NULL,
-    member_key    TEXT NOT NULL,
-    addresses     TEXT NOT NULL,
-    software      TEXT NOT NULL,
-    admitted_slot INTEGER NOT NULL,
-    last_seen_ms  INTEGER
+    node_id      TEXT PRIMARY KEY,
+    tier         TEXT NOT NULL,
+    epoch        INTEGER NOT NULL,
+    member_key   TEXT NOT NULL,
+    admitted_at  INTEGER NOT NULL,
+    software     TEXT NOT NULL,
+    addresses    TEXT NOT NULL,
+    capabilities TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Signed records, byte for byte as their authors signed them.
@@ -41,9 +41,13 @@ CREATE TABLE actions (
     id       TEXT PRIMARY KEY,
     kind     TEXT NOT NULL,
     state    TEXT NOT NULL,
-    bytes    BLOB NOT NULL,
+    proposal TEXT NOT NULL,
+    result   TEXT,
+    wall_ms  INTEGER NOT NULL,
     prepared TEXT
 ) STRICT;
+
+CREATE INDEX actions_by_time ON actions (wall_ms);
 
 -- Money that is reserved or spent. A closed entry counts in no window any more; reports read it.
 CREATE TABLE ledger (
@@ -63,6 +67,12 @@ CREATE TABLE pending (
 CREATE TABLE ended (
     seq   INTEGER PRIMARY KEY AUTOINCREMENT,
     entry TEXT NOT NULL
+) STRICT;
+
+-- Mode, pause and clock of the gate.
+CREATE TABLE gate (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
 ) STRICT;
 
 -- Policies from before this node joined, to be restored when it leaves.
@@ -85,11 +95,13 @@ CREATE TABLE meta (
 
 -- What happened and why. Each hash covers the row and the hash before it.
 CREATE TABLE audit (
-    seq   INTEGER PRIMARY KEY AUTOINCREMENT,
-    at_ms INTEGER NOT NULL,
-    boot  INTEGER NOT NULL,
-    entry TEXT NOT NULL,
-    hash  BLOB NOT NULL
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    boot    INTEGER NOT NULL,
+    wall_ms INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    action  TEXT,
+    text    TEXT NOT NULL,
+    hash    BLOB NOT NULL
 ) STRICT;
 
 CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit
