@@ -79,7 +79,7 @@ struct HalfEdge {
 }
 
 /// The network. Cheap to share as `Arc<Graph>`: nothing in it changes, [`Graph::updated`] makes another.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Graph {
     nodes: Vec<NodeId>,
     channels: Vec<ChannelRow>,
@@ -88,6 +88,13 @@ pub struct Graph {
     /// Where each node's half edges begin; one entry more than there are nodes.
     offsets: Vec<u32>,
     half_edges: Vec<HalfEdge>,
+}
+
+impl Default for Graph {
+    /// The graph of nothing.
+    fn default() -> Self {
+        GraphBuilder::new().build()
+    }
 }
 
 impl Graph {
@@ -182,6 +189,19 @@ impl Graph {
             + self.policies.capacity() * size_of::<PackedPolicy>()
             + self.offsets.capacity() * size_of::<u32>()
             + self.half_edges.capacity() * size_of::<HalfEdge>()
+    }
+
+    /// Rows as the graph holds them, for arrays that lie beside it: offsets, and for each half edge
+    /// what `make` says of its neighbour and its arc. The reverse of an arc is its number with the
+    /// lowest bit flipped.
+    pub(crate) fn map_half_edges<T>(&self, make: impl Fn(u32, u32) -> T) -> (Vec<u32>, Vec<T>) {
+        let rows = self.half_edges.iter();
+        let made = rows.map(|half| make(half.neighbour, half.arc));
+        (self.offsets.clone(), made.collect())
+    }
+
+    pub(crate) fn edge_of_arc(&self, arc: u32) -> Edge {
+        self.read_edge(arc)
     }
 
     fn row_of(&self, scid: ShortChannelId) -> Option<usize> {

@@ -19,5 +19,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod config;
 pub mod graph;
 pub mod load;
+pub mod routes;
+pub mod targets;
+
+pub use config::{DemandModel, PlannerConfig};
+pub use targets::{ExpectedOpen, History, Plan, PlanNote, Work, plan_opens};

@@ -1,6 +1,8 @@
 //! Graphs that tests are made from.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+pub mod fleet;
+
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_planner::load::{Loaded, load_csv};
 use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, Sat, ShortChannelId};

@@ -1,0 +1,106 @@
+//! What an operator or an experiment may set.
+
+use crate::routes::SenderModel;
+use hive_types::{Msat, Ppm, Sat, limits};
+use serde::{Deserialize, Serialize};
+
+/// How payers and payees are drawn from the graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DemandModel {
+    /// Every node alike at both ends.
+    Uniform,
+    /// Payees by public capacity, payers half by capacity and half alike: money sits where much is
+    /// paid, and people pay from small nodes too.
+    #[default]
+    Capacity,
+}
+
+/// Settings of the planner. Members that share them and the seed plan alike from equal graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlannerConfig {
+    /// Chooses the demand sample. Members use one seed, the fleet's, and so plan alike.
+    pub seed: u64,
+    /// How payers and payees are drawn.
+    pub demand: DemandModel,
+    /// How senders choose.
+    pub sender: SenderModel,
+    /// The payment that the network is weighed for.
+    pub amount: Msat,
+    /// Payments a day over the whole network, to turn shares of demand into revenue.
+    pub payments_per_day: u64,
+    /// Payers drawn.
+    pub payers: u32,
+    /// Payees drawn for each payer.
+    pub payees: u32,
+    /// Targets that are looked at, the best connected first.
+    pub candidates: u32,
+    /// Dijkstra settles at most about this many nodes; then the plan uses what it has.
+    pub work_limit: u64,
+    /// The base fee that the plan assumes on fleet channels towards the outside.
+    pub assumed_base: Msat,
+    /// The rate that it assumes there.
+    pub assumed_rate: Ppm,
+    /// A new channel earns its on-chain cost back within this time or is not proposed.
+    pub payback_days: u32,
+    /// What the funding may cost above the node's own estimate.
+    pub feerate_headroom: Ppm,
+    /// The share of a target's public capacity that the fleet holds at most.
+    pub share_cap: Ppm,
+    /// A capped target is considered again below this share.
+    pub share_resume: Ppm,
+    /// Whether a target of one fellow is closed to the others. Off: it measured worse.
+    pub strictly_unique: bool,
+    /// A channel runs low when its spendable share is below this.
+    pub low_water: Ppm,
+    /// A push fills a channel up to this share.
+    pub refill_to: Ppm,
+    /// Smaller pushes are not worth an HTLC.
+    pub push_min: Sat,
+    /// Larger pushes are cut to this.
+    pub push_max: Sat,
+    /// The most that a push may cost, of its amount.
+    pub push_fee_rate: Ppm,
+    /// The most that a push may cost in all.
+    pub push_fee_max: Msat,
+    /// What the moved amount must earn when the fellow forwards it once, of the push's cost. One
+    /// million: the push pays for itself.
+    pub push_return: Ppm,
+    /// Forwards by outsiders in a push: 1 is payer, shared peer, fellow, payer.
+    pub push_outside_hops: u8,
+}
+
+impl Default for PlannerConfig {
+    /// Payments: about 213,000 a day of about 45,000 sat were routed in August 2023 (River,
+    /// "The Lightning Network grew by 1212 %"), the newest public figure; it leaves out private
+    /// traffic. Fees: about the median of the public graph of late 2025.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            demand: DemandModel::default(),
+            sender: SenderModel::default(),
+            amount: Msat::new(50_000_000),
+            payments_per_day: 213_000,
+            payers: 48,
+            payees: 32,
+            candidates: 200,
+            work_limit: 10_000_000,
+            assumed_base: Msat::ZERO,
+            assumed_rate: Ppm::new(100),
+            payback_days: 180,
+            feerate_headroom: Ppm::new(250_000),
+            share_cap: limits::SHARE_CAP,
+            share_resume: limits::SHARE_RESUME,
+            strictly_unique: false,
+            low_water: Ppm::new(200_000),
+            refill_to: Ppm::new(500_000),
+            push_min: Sat::new(10_000),
+            push_max: Sat::new(5_000_000),
+            push_fee_rate: Ppm::new(500),
+            push_fee_max: Msat::new(1_000_000),
+            push_return: Ppm::ONE,
+            push_outside_hops: 2,
+        }
+    }
+}

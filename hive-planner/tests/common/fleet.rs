@@ -1,0 +1,86 @@
+//! Fleets and snapshots that tests are made from.
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic
+)]
+
+use super::node;
+use hive_types::{
+    Action, BlockHeight, Constraint, FeeratePerKw, FellowView, FleetView, LocalSnapshot, Network,
+    NodeId, OnChain, OpenChannel, Proposal, Sat, Tier,
+};
+
+pub const HEIGHT: u32 = 920_000;
+
+pub fn constraint(slots: u32, capital: u64) -> Constraint {
+    Constraint {
+        capital: Sat::new(capital),
+        slots,
+        channel_min: Sat::new(100_000),
+        channel_max: Sat::new(10_000_000),
+    }
+}
+
+pub fn fellow(n: u32, constraint: Constraint) -> FellowView {
+    FellowView {
+        node_id: node(n),
+        tier: Tier::Full,
+        fresh: true,
+        channels: Vec::new(),
+        constraint,
+        intents: Vec::new(),
+    }
+}
+
+/// A fleet of these nodes, seen by the first of them.
+pub fn fleet(members: &[u32], constraint: Constraint) -> FleetView {
+    let mut sorted = members.to_vec();
+    sorted.sort_unstable();
+    FleetView {
+        me: members.first().map(|n| node(*n)),
+        members: sorted.iter().map(|n| fellow(*n, constraint)).collect(),
+        ..FleetView::default()
+    }
+}
+
+/// The same fleet in another member's eyes.
+pub fn seen_by(fleet: &FleetView, n: u32) -> FleetView {
+    FleetView {
+        me: Some(node(n)),
+        ..fleet.clone()
+    }
+}
+
+pub fn local(n: u32) -> LocalSnapshot {
+    LocalSnapshot {
+        node_id: node(n),
+        network: Network::Regtest,
+        height: BlockHeight::new(HEIGHT),
+        synced: true,
+        on_chain: OnChain {
+            confirmed: Sat::new(1_000_000_000),
+            ..OnChain::default()
+        },
+        feerate: FeeratePerKw::from_sat_per_vbyte(2),
+        channels: Vec::new(),
+        peers: Vec::new(),
+        forwards: Vec::new(),
+    }
+}
+
+pub fn open_of(proposal: &Proposal) -> OpenChannel {
+    match &proposal.action {
+        Action::Open(open) => *open,
+        other => panic!("not an open: {other:?}"),
+    }
+}
+
+pub fn targets(proposals: &[Proposal]) -> Vec<NodeId> {
+    let opens = proposals.iter().map(open_of);
+    let mut targets: Vec<NodeId> = opens.map(|open| open.target).collect();
+    targets.sort_unstable();
+    targets
+}
