@@ -185,12 +185,17 @@ pub enum Change {
         /// The record.
         bytes: Vec<u8>,
     },
-    /// A record was superseded by its author's new epoch, or its author left.
+    /// A record was pushed out by newer ones.
     DropRecord {
         /// The author.
         author: NodeId,
         /// The record's key.
         key: Vec<u8>,
+    },
+    /// All records of an author are gone: it began a new epoch, or it left.
+    DropRecords {
+        /// The author.
+        author: NodeId,
     },
     /// What outlives an author's records: epoch, highest counter, proofs.
     Author {

@@ -10,6 +10,7 @@ mod event;
 mod identity;
 mod io;
 mod peers;
+mod stored;
 
 pub use command::{
     Command, CommandError, ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status,
@@ -19,3 +20,4 @@ pub use io::{
     ActionResult, ActionState, AuditEntry, Change, ChangeSet, CommandId, Done, Input, MemberRow,
     Output, Snapshot, StoredAction,
 };
+pub use stored::Stored;
