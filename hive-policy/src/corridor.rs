@@ -6,7 +6,7 @@
 
 use hive_types::{
     ChannelId, ChannelPolicy, FellowView, FleetView, LocalChannel, LocalSnapshot, Msat, Ppm,
-    SetPolicy, Tier, limits::FEE_HYSTERESIS,
+    SetPolicy, ShortChannelId, Tier, limits::FEE_HYSTERESIS,
 };
 use std::collections::BTreeMap;
 
@@ -102,7 +102,7 @@ fn agree(
     let before = saved.get(&channel.channel_id);
     let fees = fellow_policy(me.tier, before.unwrap_or(&current), fellow.tier);
     let agreed = with_fees(&current, &fees);
-    // Without saved fees the agreed ones are half of the current ones, which are never near them.
+    // A channel that asks what was agreed from the start has nothing that leaving would restore.
     if close_enough(&current, &agreed) {
         return;
     }
@@ -133,12 +133,7 @@ fn forget_closed(plan: &mut FeePlan, local: &LocalSnapshot, saved: &SavedFees) {
 }
 
 impl FeePlan {
-    fn push(
-        &mut self,
-        channel: &LocalChannel,
-        scid: hive_types::ShortChannelId,
-        to: ChannelPolicy,
-    ) {
+    fn push(&mut self, channel: &LocalChannel, scid: ShortChannelId, to: ChannelPolicy) {
         self.set.push(FeeChange {
             channel_id: channel.channel_id,
             set: SetPolicy {

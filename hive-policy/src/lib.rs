@@ -7,6 +7,7 @@
 //! The crate is pure: time comes in as [`hive_types::Now`], and all state can be stored and restored
 //! as values ([`GateChange`], [`GateState`]).
 
+pub mod bans;
 pub mod corridor;
 mod gate;
 mod limits;

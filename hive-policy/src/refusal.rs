@@ -57,7 +57,7 @@ pub enum Refusal {
     },
 
     // The life of a proposal.
-    /// The id was used before.
+    /// The id is in use, or was until lately.
     #[error("action {id} exists already; every proposal needs an id of its own")]
     DuplicateId {
         /// The id.

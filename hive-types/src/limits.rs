@@ -232,6 +232,9 @@ pub const UNSETTLED_ACTIONS: usize = 256;
 /// The gate's clock is stored at least this often, so that a restart forgets no more time than this.
 pub const GATE_CLOCK_STEP: Millis = Millis::from_secs(900);
 
+/// The gate's clock is stored at once when the wall clock was set forward by more than this.
+pub const GATE_CLOCK_SKEW: Millis = Millis::from_secs(1);
+
 /// Blocks that an HTLC of ours may be locked at most: what LND and Core Lightning allow by default.
 pub const HTLC_CLTV_BLOCKS: u32 = 2_016;
 
@@ -257,6 +260,15 @@ pub const BAN_LIFETIME: Millis = Millis::from_days(365);
 
 /// Full members whose evidence makes a ban effective for all: one rogue alone moves nothing (case T48).
 pub const BAN_CORROBORATION: usize = 2;
+
+/// Force closes that a peer caused from which on they are evidence: one happens to everybody.
+pub const BAN_FORCE_CLOSES: u32 = 2;
+
+/// HTLCs held until close to their timeout from which on they are evidence of jamming.
+pub const BAN_STUCK_HTLCS: u32 = 10;
+
+/// A share of failed forwards from which on it is evidence: a peer that is of no use to anybody.
+pub const BAN_FAILURE_RATE: Ppm = Ppm::new(950_000);
 
 /// Evidence against a peer counts for this long after its last incident.
 pub const EVIDENCE_LIFETIME: Millis = Millis::from_days(30);

@@ -1,6 +1,9 @@
 //! Time for windows that never reopen.
 
-use hive_types::{BootId, Elapsed, Now, UnixMillis, limits::GATE_CLOCK_STEP};
+use hive_types::{
+    BootId, Elapsed, Now, UnixMillis,
+    limits::{GATE_CLOCK_SKEW, GATE_CLOCK_STEP},
+};
 use serde::{Deserialize, Serialize};
 
 /// Where the gate's clock stood, for the store.
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ClockMark {
     /// Gate time.
     pub gate: UnixMillis,
-    /// The latest wall time ever read.
+    /// The latest wall time ever read, moved along with gate time since.
     pub wall: UnixMillis,
 }
 
@@ -16,7 +19,9 @@ pub struct ClockMark {
 ///
 /// Within a boot only `elapsed` moves it: a wall clock that is set forward opens no window early, one
 /// that is set back opens none again. Between boots it moves by what the wall clock gained on the
-/// latest wall time ever read, and not at all when the wall clock lost.
+/// latest wall time ever read, moved along, so no span is counted twice, whatever the wall clock did
+/// meanwhile. Where the wall clock is behind that, the time between the boots is not counted at all:
+/// a limit may then hold for longer than it says, never for less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clock {
     mark: ClockMark,
@@ -44,9 +49,11 @@ impl Clock {
 
     /// Moves to `now` and gives gate time.
     pub(super) fn advance(&mut self, now: Now) -> UnixMillis {
+        let gate = self.at(now);
+        let along = self.mark.wall.plus(gate.since(self.mark.gate));
         self.mark = ClockMark {
-            gate: self.at(now),
-            wall: self.mark.wall.max(now.wall),
+            gate,
+            wall: along.max(now.wall),
         };
         let elapsed = match self.anchor {
             Some((boot, elapsed)) if boot == now.boot => elapsed.max(now.elapsed),
@@ -58,8 +65,9 @@ impl Clock {
 
     /// The mark to store, when the stored one is too old or `force` asks for it.
     pub(super) fn unstored(&mut self, force: bool) -> Option<ClockMark> {
+        let skew = |mark: ClockMark| mark.wall.since(mark.gate);
         let stale = self.mark.gate.since(self.stored.gate) >= GATE_CLOCK_STEP
-            || self.mark.wall.since(self.stored.wall) >= GATE_CLOCK_STEP;
+            || skew(self.mark).get() >= skew(self.stored).get() + GATE_CLOCK_SKEW.get();
         if self.mark == self.stored || !(stale || force) {
             return None;
         }
@@ -102,5 +110,27 @@ mod tests {
         assert_eq!(back.advance(now(2, 2_000, 0)).get(), 1_010);
         let mut forth = Clock::restore(clock.mark());
         assert_eq!(forth.advance(now(2, 6_000, 0)).get(), 2_010);
+    }
+
+    #[test]
+    fn no_span_counts_twice_when_the_wall_clock_was_behind_for_a_while() {
+        let mut clock = Clock::default();
+        clock.advance(now(1, 1_000_000, 0));
+        clock.advance(now(1, 500, 7_000));
+        let mut restored = Clock::restore(clock.mark());
+        assert_eq!(restored.advance(now(2, 1_007_000, 0)).get(), 1_007_000);
+    }
+
+    #[test]
+    fn a_step_is_stored_at_once_and_plain_time_now_and_then() {
+        let mut clock = Clock::default();
+        clock.advance(now(1, 1_000_000, 0));
+        assert!(clock.unstored(true).is_some());
+        clock.advance(now(1, 1_060_000, 60_000));
+        assert_eq!(clock.unstored(false), None);
+        clock.advance(now(1, 1_063_000, 61_000));
+        assert!(clock.unstored(false).is_some());
+        clock.advance(now(1, 1_063_000, 61_000 + GATE_CLOCK_STEP.get()));
+        assert!(clock.unstored(false).is_some());
     }
 }

@@ -12,7 +12,7 @@ const DAY: Millis = Millis::from_days(1);
 /// The window of the rate limit.
 const HOUR: Millis = Millis::from_hours(1);
 /// An open that is done counts against on-chain money for this long on top of what the node says:
-/// the newest snapshot may be from before it. A member reads its node at least this often.
+/// the newest snapshot may be from before it. A member reads its node several times in this.
 const SNAPSHOT_LAG: Millis = HEARTBEAT_INTERVAL;
 
 /// What two actions must not do at the same time.
@@ -169,11 +169,10 @@ impl Ledger {
         self.0.values()
     }
 
-    /// The action under way that does the same.
-    pub(super) fn under_way(&self, subject: &Subject) -> Option<ActionId> {
-        let mut same = self.iter().filter(|entry| entry.is_open());
-        same.find(|entry| entry.subject == *subject)
-            .map(|entry| entry.id)
+    /// The actions under way that do the same.
+    pub(super) fn under_way(&self, subject: &Subject) -> impl Iterator<Item = ActionId> {
+        let same = move |entry: &&LedgerEntry| entry.is_open() && entry.subject == *subject;
+        self.iter().filter(same).map(|entry| entry.id)
     }
 
     /// Drops what no window counts any more and gives the ids.

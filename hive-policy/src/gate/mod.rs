@@ -1,17 +1,21 @@
 //! The one gate that every action passes: reserve first, then act, then settle.
 
+mod checks;
 mod clock;
 mod ledger;
+mod operator;
 mod permit;
 mod queue;
 mod room;
 mod rules;
+mod settle;
 mod state;
 
 pub use clock::ClockMark;
 pub use ledger::{EntryState, LedgerEntry, Subject, Usage};
 pub use permit::Authorized;
 pub use queue::{Ended, Pending};
+pub use settle::{SettleError, Settlement};
 pub use state::{GateChange, GateState, Halt};
 
 use crate::{
@@ -21,14 +25,13 @@ use crate::{
 };
 use clock::Clock;
 use hive_types::{
-    Action, ActionId, ActionKind, LocalSnapshot, LockView, Millis, Msat, NodeId, Now, Proposal,
-    SetPolicy, Tier, UnixMillis,
+    Action, ActionId, ActionKind, Elapsed, LocalSnapshot, LockView, Msat, NodeId, Now, Proposal,
+    Sat, SetPolicy, Tier, UnixMillis,
 };
 use ledger::Ledger;
 use queue::Queue;
 use rules::Want;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 /// Who decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,44 +71,6 @@ pub enum Verdict {
     Ask(Pending),
     /// No, and why.
     Refuse(Refusal),
-}
-
-/// What became of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Settlement {
-    /// It happened.
-    Done {
-        /// What it cost.
-        spent: Msat,
-    },
-    /// It did not happen and will not.
-    NotDone,
-    /// Nobody knows yet: the reservation stays.
-    Unknown,
-}
-
-/// A settlement that does not fit the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum SettleError {
-    /// No such action.
-    #[error("action {0} has no reservation; it was never authorized or ended long ago")]
-    UnknownAction(ActionId),
-    /// Settled otherwise before.
-    #[error("action {0} was settled with another outcome before; the first one stands")]
-    AlreadySettled(ActionId),
-    /// Cost more than its permit said. What it cost is in the ledger, and the kill switch is on.
-    #[error(
-        "action {id} cost {spent}, its permit said at most {reserved}; all is stopped, look at the node before releasing the kill switch"
-    )]
-    Overspent {
-        /// The action.
-        id: ActionId,
-        /// What was reserved.
-        reserved: Msat,
-        /// What it cost.
-        spent: Msat,
-    },
 }
 
 /// Decides what this node does. Holds the ledger, what waits for the operator, mode and halt; all of
@@ -286,6 +251,12 @@ impl Gate {
     ) -> Result<Authorized, Refusal> {
         self.tick(now);
         self.check_new(id)?;
+        // Setting a fee twice does no harm, but a third unknown outcome says that nobody answers.
+        let subject = Subject::SetPolicy(set.channel);
+        if let Some(id) = self.ledger.under_way(&subject).nth(1) {
+            let kind = ActionKind::SetPolicy;
+            return Err(Refusal::UnderWay { kind, id });
+        }
         let plan = corridor::restore_changes(local, saved);
         if !plan.set.iter().any(|change| change.set == *set) {
             let channel = set.channel;
@@ -293,138 +264,12 @@ impl Gate {
         }
         let want = Want {
             kind: ActionKind::SetPolicy,
-            subject: Subject::SetPolicy(set.channel),
+            subject,
             cost: Msat::ZERO,
-            capital: hive_types::Sat::ZERO,
+            capital: Sat::ZERO,
             in_flight: Msat::ZERO,
         };
         Ok(self.reserve(now, id, &Action::SetPolicy(*set), want))
-    }
-
-    /// The operator says yes. Checks everything except the lock, marks the proposal and gives it
-    /// back; the caller then gets a fresh lock where one is needed and calls [`Gate::authorize`].
-    ///
-    /// # Errors
-    /// When it was approved before, has ended, never was, or would not pass now. What would not pass
-    /// now keeps waiting.
-    pub fn approve(
-        &mut self,
-        now: Now,
-        id: ActionId,
-        local: &LocalSnapshot,
-        standing: Standing<'_>,
-    ) -> Result<Proposal, Refusal> {
-        self.tick(now);
-        let at = self.clock.at(now);
-        let pending = self.queue.find(id)?;
-        if pending.approved.is_some() {
-            return Err(Refusal::AlreadyApproved { id });
-        }
-        self.check_all(at, id, &pending.proposal, local, &standing)?;
-        let approved = self.queue.approve(id, at);
-        let approved = approved.ok_or(Refusal::UnknownProposal { id })?.clone();
-        let proposal = approved.proposal.clone();
-        self.changes.push(GateChange::Pending(approved));
-        Ok(proposal)
-    }
-
-    /// The operator says no. An approval that was not carried out yet can still be taken back.
-    ///
-    /// # Errors
-    /// When nothing of this id waits.
-    pub fn reject(&mut self, now: Now, id: ActionId) -> Result<(), Refusal> {
-        self.tick(now);
-        self.queue.find(id)?;
-        self.end(id, Ending::Rejected);
-        Ok(())
-    }
-
-    /// Books what became of an action. The same outcome may be said twice.
-    ///
-    /// # Errors
-    /// [`SettleError`]: an unknown action, another outcome than before, or a cost above the permit.
-    pub fn settle(
-        &mut self,
-        now: Now,
-        id: ActionId,
-        settlement: Settlement,
-    ) -> Result<(), SettleError> {
-        self.tick(now);
-        let found = self.ledger.get(id).cloned();
-        let mut entry = found.ok_or(SettleError::UnknownAction(id))?;
-        let at = self.clock.at(now);
-        let state = match (entry.state, settlement) {
-            (_, Settlement::Unknown) => return Ok(()),
-            (EntryState::Reserved, Settlement::Done { spent }) => EntryState::Settled { spent, at },
-            (EntryState::Reserved, Settlement::NotDone) => EntryState::Released,
-            (EntryState::Settled { spent: old, .. }, Settlement::Done { spent })
-                if old == spent =>
-            {
-                return Ok(());
-            }
-            (EntryState::Released, Settlement::NotDone) => return Ok(()),
-            _ => return Err(SettleError::AlreadySettled(id)),
-        };
-        entry.state = state;
-        let reserved = entry.reserved;
-        self.put(entry);
-        match settlement {
-            Settlement::Done { spent } if spent > reserved => {
-                self.stop();
-                Err(SettleError::Overspent {
-                    id,
-                    reserved,
-                    spent,
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Changes the mode. What waits keeps waiting for the operator, in both directions.
-    pub fn set_mode(&mut self, mode: Mode) {
-        self.mode = mode;
-        self.changes.push(GateChange::Mode(mode));
-    }
-
-    /// Replaces the operator's limits. What is reserved stays reserved; everything later, approved
-    /// proposals included, meets the new limits. Limits live in the configuration, not in the state.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
-    /// Does nothing new for `span`.
-    pub fn pause(&mut self, now: Now, span: Millis) {
-        self.tick(now);
-        let until = self.clock.at(now).plus(span);
-        self.set_halt(Halt {
-            paused_until: Some(until),
-            ..self.halt
-        });
-    }
-
-    /// Ends a pause. The kill switch stays as it is.
-    pub fn resume(&mut self) {
-        self.set_halt(Halt {
-            paused_until: None,
-            ..self.halt
-        });
-    }
-
-    /// The kill switch: does nothing new until [`Gate::release`].
-    pub fn stop(&mut self) {
-        self.set_halt(Halt {
-            stopped: true,
-            ..self.halt
-        });
-    }
-
-    /// Releases the kill switch. A pause stays as it is.
-    pub fn release(&mut self) {
-        self.set_halt(Halt {
-            stopped: false,
-            ..self.halt
-        });
     }
 
     /// The limits in force.
@@ -457,100 +302,19 @@ impl Gate {
         self.ledger.usage(self.clock.at(now))
     }
 
-    /// When something next happens by itself, in gate time: a proposal expires or a pause ends.
-    pub fn next_deadline(&self) -> Option<UnixMillis> {
+    /// Gate time at `now`: what [`Pending::expires`] and [`Halt::paused_until`] are compared with.
+    pub fn time(&self, now: Now) -> UnixMillis {
+        self.clock.at(now)
+    }
+
+    /// When something next happens by itself: a proposal expires or a pause ends.
+    pub fn next_wake(&self, now: Now) -> Elapsed {
         let expiries = self.queue.waiting().iter().map(Pending::expires);
-        expiries.chain(self.halt.paused_until).min()
-    }
-
-    fn check_new(&self, id: ActionId) -> Result<(), Refusal> {
-        let known = self.ledger.get(id).is_some()
-            || self.queue.get(id).is_some()
-            || self.queue.ending(id).is_some();
-        if known {
-            return Err(Refusal::DuplicateId { id });
-        }
-        Ok(())
-    }
-
-    fn check_halt(&self, at: UnixMillis) -> Result<(), Refusal> {
-        if self.halt.stopped {
-            return Err(Refusal::Stopped);
-        }
-        match self.halt.paused_until {
-            Some(until) if at < until => Err(Refusal::Paused { until }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Nothing else does, or waits to do, the same.
-    fn check_alone(&self, id: ActionId, want: &Want) -> Result<(), Refusal> {
-        let kind = want.kind;
-        if let Some(id) = self.ledger.under_way(&want.subject) {
-            return Err(Refusal::UnderWay { kind, id });
-        }
-        if let Some(id) = self.queue.same(&want.subject, id) {
-            return Err(Refusal::AlreadyPending { kind, id });
-        }
-        Ok(())
-    }
-
-    /// Everything except consent and lock.
-    fn check_all(
-        &self,
-        at: UnixMillis,
-        id: ActionId,
-        proposal: &Proposal,
-        local: &LocalSnapshot,
-        standing: &Standing<'_>,
-    ) -> Result<Want, Refusal> {
-        self.check_halt(at)?;
-        let want = rules::judge(&self.limits, proposal, local, standing)?;
-        self.check_alone(id, &want)?;
-        self.check_room(at, &want, &proposal.action, local)?;
-        Ok(want)
-    }
-
-    /// Somebody said yes: the operator to exactly this, or autonomous mode to something sure enough.
-    fn check_consent(&self, id: ActionId, proposal: &Proposal) -> Result<(), Refusal> {
-        match self.queue.get(id) {
-            Some(pending) if pending.approved.is_none() => Err(Refusal::NotApproved { id }),
-            Some(pending) if pending.proposal != *proposal => {
-                Err(Refusal::NotWhatWasApproved { id })
-            }
-            Some(_) => Ok(()),
-            None => match (self.queue.ending(id), self.mode) {
-                (Some(ending), _) => Err(Refusal::Ended { id, ending }),
-                (None, Mode::Advisor) => Err(Refusal::NotApproved { id }),
-                (None, Mode::Autonomous) => {
-                    self.check_new(id)?;
-                    self.check_confidence(proposal)
-                }
-            },
-        }
-    }
-
-    fn check_confidence(&self, proposal: &Proposal) -> Result<(), Refusal> {
-        let (confidence, min) = (proposal.confidence, self.limits.min_confidence);
-        if confidence < min {
-            return Err(Refusal::Confidence { confidence, min });
-        }
-        Ok(())
-    }
-
-    /// What earlier spending left, and what the node is like now.
-    fn check_room(
-        &self,
-        at: UnixMillis,
-        want: &Want,
-        action: &Action,
-        local: &LocalSnapshot,
-    ) -> Result<(), Refusal> {
-        rules::check_moment(action, local)?;
-        let usage = self.ledger.usage(at);
-        room::check_counts(&self.limits, &usage, want)?;
-        room::check_money(&self.limits, &usage, want)?;
-        room::check_on_chain(&self.limits, &usage, want, local)
+        let deadline = expiries.chain(self.halt.paused_until).min();
+        // Within a boot gate time passes as `elapsed` does.
+        deadline.map_or(Elapsed::NEVER, |at| {
+            now.elapsed.plus(at.since(self.clock.at(now)))
+        })
     }
 
     fn ask(
@@ -597,12 +361,5 @@ impl Gate {
     fn put(&mut self, entry: LedgerEntry) {
         self.changes.push(GateChange::Ledger(entry.clone()));
         self.ledger.put(entry);
-    }
-
-    fn set_halt(&mut self, halt: Halt) {
-        if halt != self.halt {
-            self.halt = halt;
-            self.changes.push(GateChange::Halt(halt));
-        }
     }
 }

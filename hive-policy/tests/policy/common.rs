@@ -1,34 +1,32 @@
 //! A small node and its proposals, for the tests of the gate.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
 use hive_policy::{Gate, GateState, LimitSettings, Limits, Standing};
 use hive_types::*;
 
-pub fn node(byte: u8) -> NodeId {
+pub(crate) fn node(byte: u8) -> NodeId {
     let mut bytes = [byte; 33];
     bytes[0] = 2;
     NodeId::from_bytes(bytes).unwrap()
 }
 
-pub fn id(number: u64) -> ActionId {
+pub(crate) fn id(number: u64) -> ActionId {
     let mut bytes = [0; 16];
     bytes[8..].copy_from_slice(&number.to_be_bytes());
     ActionId::from_bytes(bytes)
 }
 
-pub fn scid(number: u8) -> ShortChannelId {
+pub(crate) fn scid(number: u8) -> ShortChannelId {
     ShortChannelId::new(800_000, number.into(), 0).unwrap()
 }
 
-pub const ME: u8 = 1;
+pub(crate) const ME: u8 = 1;
 /// The wall clock at the start of the tests.
-pub const START: u64 = 1_700_000_000_000;
-pub const SECOND: u64 = 1_000;
-pub const HOUR: u64 = 3_600 * SECOND;
-pub const DAY: u64 = 24 * HOUR;
+pub(crate) const START: u64 = 1_700_000_000_000;
+pub(crate) const SECOND: u64 = 1_000;
+pub(crate) const HOUR: u64 = 3_600 * SECOND;
+pub(crate) const DAY: u64 = 24 * HOUR;
 
 /// `millis` after the start, in the first boot, with a right clock.
-pub fn after(millis: u64) -> Now {
+pub(crate) fn after(millis: u64) -> Now {
     Now {
         wall: UnixMillis::new(START + millis),
         elapsed: Elapsed::new(millis),
@@ -36,7 +34,7 @@ pub fn after(millis: u64) -> Now {
     }
 }
 
-pub fn policy(base: u64, rate: u32) -> ChannelPolicy {
+pub(crate) fn policy(base: u64, rate: u32) -> ChannelPolicy {
     ChannelPolicy {
         base: Msat::new(base),
         rate: Ppm::new(rate),
@@ -50,7 +48,7 @@ pub fn policy(base: u64, rate: u32) -> ChannelPolicy {
 }
 
 /// Own channel `number`, with the peer of the same number.
-pub fn channel(number: u8) -> LocalChannel {
+pub(crate) fn channel(number: u8) -> LocalChannel {
     LocalChannel {
         channel_id: ChannelId::from_bytes([number; 32]),
         scid: Some(scid(number)),
@@ -72,7 +70,7 @@ pub fn channel(number: u8) -> LocalChannel {
 }
 
 /// A node with 100,000,000 sat on chain and channels 10 to 49.
-pub fn local() -> LocalSnapshot {
+pub(crate) fn local() -> LocalSnapshot {
     LocalSnapshot {
         node_id: node(ME),
         network: Network::Regtest,
@@ -100,7 +98,7 @@ fn proposal(action: Action, cost: u64) -> Proposal {
 }
 
 /// An open of 1,000,000 sat to a node; costs 1,000,000 msat at most.
-pub fn open(target: u8) -> Proposal {
+pub(crate) fn open(target: u8) -> Proposal {
     let action = Action::Open(OpenChannel {
         target: node(target),
         capacity: Sat::new(1_000_000),
@@ -111,7 +109,7 @@ pub fn open(target: u8) -> Proposal {
 }
 
 /// Out by own channel `out`, over a shared peer's channel, back by own channel `back`.
-pub fn rebalance(out: u8, back: u8, amount: u64, fee: u64) -> Proposal {
+pub(crate) fn rebalance(out: u8, back: u8, amount: u64, fee: u64) -> Proposal {
     let hop = |channel, to, amount, cltv_blocks| RouteHop {
         channel,
         to,
@@ -131,7 +129,7 @@ pub fn rebalance(out: u8, back: u8, amount: u64, fee: u64) -> Proposal {
     proposal(action, fee)
 }
 
-pub fn set_policy(number: u8, rate: u32) -> Proposal {
+pub(crate) fn set_policy(number: u8, rate: u32) -> Proposal {
     let action = Action::SetPolicy(SetPolicy {
         channel: scid(number),
         policy: policy(0, rate),
@@ -139,7 +137,7 @@ pub fn set_policy(number: u8, rate: u32) -> Proposal {
     proposal(action, 0)
 }
 
-pub fn probe(number: u8, amount: u64) -> Proposal {
+pub(crate) fn probe(number: u8, amount: u64) -> Proposal {
     let action = Action::Probe(Probe {
         amount: Msat::new(amount),
         hops: vec![RouteHop {
@@ -153,7 +151,7 @@ pub fn probe(number: u8, amount: u64) -> Proposal {
 }
 
 /// A full member that knows its node's state; no lock, no bans.
-pub fn full() -> Standing<'static> {
+pub(crate) fn full() -> Standing<'static> {
     Standing {
         tier: Some(Tier::Full),
         reconciled: true,
@@ -163,7 +161,7 @@ pub fn full() -> Standing<'static> {
 }
 
 /// The fleet's lock for `target` and `action`, taken at the local tip.
-pub fn lock(target: u8, action: ActionId) -> LockView {
+pub(crate) fn lock(target: u8, action: ActionId) -> LockView {
     LockView {
         target: node(target),
         holder: node(ME),
@@ -174,14 +172,14 @@ pub fn lock(target: u8, action: ActionId) -> LockView {
     }
 }
 
-pub fn limits(change: impl FnOnce(&mut LimitSettings)) -> Limits {
+pub(crate) fn limits(change: impl FnOnce(&mut LimitSettings)) -> Limits {
     let mut settings = LimitSettings::default();
     change(&mut settings);
     Limits::new(settings).unwrap()
 }
 
 /// Room for rebalances of 100,000,000 msat at 1,000,000 msat each.
-pub fn wide(change: impl FnOnce(&mut LimitSettings)) -> Limits {
+pub(crate) fn wide(change: impl FnOnce(&mut LimitSettings)) -> Limits {
     limits(|settings| {
         settings.rebalance_rate = Ppm::new(10_000);
         settings.actions_per_hour = 1_000;
@@ -192,7 +190,7 @@ pub fn wide(change: impl FnOnce(&mut LimitSettings)) -> Limits {
 
 /// Stores what changed, compares it with what the gate holds, and restarts the gate from it. Only
 /// the clock may lag, by less than the step at which it is stored.
-pub fn restart(gate: &mut Gate, state: &mut GateState) {
+pub(crate) fn restart(gate: &mut Gate, state: &mut GateState) {
     for change in gate.take_changes() {
         state.apply(change);
     }

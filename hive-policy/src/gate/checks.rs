@@ -1,0 +1,97 @@
+//! Every check of the gate, in the order in which a refusal is given.
+
+use super::{Gate, Mode, Standing, room, rules, rules::Want};
+use crate::refusal::Refusal;
+use hive_types::{Action, ActionId, LocalSnapshot, Proposal, UnixMillis};
+
+impl Gate {
+    pub(super) fn check_new(&self, id: ActionId) -> Result<(), Refusal> {
+        let known = self.ledger.get(id).is_some()
+            || self.queue.get(id).is_some()
+            || self.queue.ending(id).is_some();
+        if known {
+            return Err(Refusal::DuplicateId { id });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_halt(&self, at: UnixMillis) -> Result<(), Refusal> {
+        if self.halt.stopped {
+            return Err(Refusal::Stopped);
+        }
+        match self.halt.paused_until {
+            Some(until) if at < until => Err(Refusal::Paused { until }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing else does, or waits to do, the same.
+    pub(super) fn check_alone(&self, id: ActionId, want: &Want) -> Result<(), Refusal> {
+        let kind = want.kind;
+        if let Some(id) = self.ledger.under_way(&want.subject).next() {
+            return Err(Refusal::UnderWay { kind, id });
+        }
+        if let Some(id) = self.queue.same(&want.subject, id) {
+            return Err(Refusal::AlreadyPending { kind, id });
+        }
+        Ok(())
+    }
+
+    /// Everything except consent and lock.
+    pub(super) fn check_all(
+        &self,
+        at: UnixMillis,
+        id: ActionId,
+        proposal: &Proposal,
+        local: &LocalSnapshot,
+        standing: &Standing<'_>,
+    ) -> Result<Want, Refusal> {
+        self.check_halt(at)?;
+        let want = rules::judge(&self.limits, proposal, local, standing)?;
+        self.check_alone(id, &want)?;
+        self.check_room(at, &want, &proposal.action, local)?;
+        Ok(want)
+    }
+
+    /// Somebody said yes: the operator to exactly this, or autonomous mode to something sure enough.
+    pub(super) fn check_consent(&self, id: ActionId, proposal: &Proposal) -> Result<(), Refusal> {
+        match self.queue.get(id) {
+            Some(pending) if pending.approved.is_none() => Err(Refusal::NotApproved { id }),
+            Some(pending) if pending.proposal != *proposal => {
+                Err(Refusal::NotWhatWasApproved { id })
+            }
+            Some(_) => Ok(()),
+            None => match (self.queue.ending(id), self.mode) {
+                (Some(ending), _) => Err(Refusal::Ended { id, ending }),
+                (None, Mode::Advisor) => Err(Refusal::NotApproved { id }),
+                (None, Mode::Autonomous) => {
+                    self.check_new(id)?;
+                    self.check_confidence(proposal)
+                }
+            },
+        }
+    }
+
+    pub(super) fn check_confidence(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        let (confidence, min) = (proposal.confidence, self.limits.min_confidence);
+        if confidence < min {
+            return Err(Refusal::Confidence { confidence, min });
+        }
+        Ok(())
+    }
+
+    /// What earlier spending left, and what the node is like now.
+    pub(super) fn check_room(
+        &self,
+        at: UnixMillis,
+        want: &Want,
+        action: &Action,
+        local: &LocalSnapshot,
+    ) -> Result<(), Refusal> {
+        rules::check_moment(action, local)?;
+        let usage = self.ledger.usage(at);
+        room::check_counts(&self.limits, &usage, want)?;
+        room::check_money(&self.limits, &usage, want)?;
+        room::check_on_chain(&self.limits, &usage, want, local)
+    }
+}

@@ -1,0 +1,12 @@
+//! The policy as hive-core uses it: only through its public interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
+
+mod cases;
+mod common;
+mod fellows;
+mod opens_and_routes;
+mod properties;
