@@ -300,6 +300,44 @@ fn t43_switching_to_autonomous_runs_nothing_that_waited() {
     assert!(permit.is_ok(), "{permit:?}");
 }
 
+/// The type system keeps other crates out (see the doctests of `Authorized`); inside of this crate
+/// one line makes permits.
+#[test]
+fn t44_one_place_makes_permits() {
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let (mut makes, mut calls) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            for line in code {
+                makes += usize::from(line.contains("Authorized {") && !line.contains("struct"));
+                if line.contains("for_reservation") {
+                    calls.push((path.file_name().unwrap().to_owned(), line.trim().to_owned()));
+                }
+            }
+        }
+    }
+    calls.sort();
+    let lines: Vec<&str> = calls.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "let permit = Authorized::for_reservation(&entry, action.clone());",
+            "pub(super) fn for_reservation(entry: &LedgerEntry, action: Action) -> Self {",
+        ]
+    );
+    // What is left are blocks: `impl Authorized {` and the signature of the one maker.
+    assert_eq!(makes, 2);
+}
+
 #[test]
 fn t44_advisor_mode_gives_no_permit_without_an_approval() {
     let mut gate = Gate::new(wide(|_| ()), Mode::Advisor);

@@ -198,5 +198,8 @@ pub(crate) fn restart(gate: &mut Gate, state: &mut GateState) {
     assert!(held.clock.gate.since(state.clock.gate) < hive_types::limits::GATE_CLOCK_STEP);
     held.clock = state.clock;
     assert_eq!(*state, held);
-    *gate = Gate::restore(gate.limits().clone(), state.clone());
+    let text = serde_json::to_string(state).unwrap();
+    let read: GateState = serde_json::from_str(&text).unwrap();
+    assert_eq!(*state, read);
+    *gate = Gate::restore(gate.limits().clone(), read);
 }
