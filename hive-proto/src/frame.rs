@@ -59,7 +59,11 @@ pub enum FrameError {
 impl FrameError {
     /// Whether a newer, honest sender explains it.
     pub const fn is_from_the_future(&self) -> bool {
-        matches!(self, Self::Version(_) | Self::UnknownKind(_))
+        match self {
+            Self::Version(version) => *version > PROTOCOL_VERSION,
+            Self::UnknownKind(_) => true,
+            _ => false,
+        }
     }
 }
 

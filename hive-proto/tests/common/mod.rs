@@ -5,6 +5,10 @@
     reason = "only tests and the vectors' generator use it"
 )]
 
+pub mod arb;
+pub mod sample;
+pub mod vectors;
+
 use hive_proto::handshake::{Admissions, Applicant, Redemption};
 use hive_proto::{Acceptance, Vote, VoteKind, VoteText};
 use hive_proto::{
