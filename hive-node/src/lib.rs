@@ -4,6 +4,7 @@ pub mod backend;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod driver;
 pub mod log;
 mod nearest;
 pub mod store;

@@ -121,6 +121,12 @@ pub const OUTBOX_FRAMES: usize = 256;
 /// A frame that could not be sent in this time is dropped: reconciliation repeats what matters.
 pub const OUTBOX_LIFETIME: Millis = Millis::from_secs(120);
 
+/// Bytes waiting for one peer: a full fleet's records fit; 50 dead links together stay under 200 MiB.
+pub const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Events that a slow listener may lag behind before it loses the oldest.
+pub const EVENT_BACKLOG: usize = 256;
+
 /// A Paxos round that has not decided in this time is begun again in a higher ballot, after jitter.
 pub const ROUND_TIMEOUT: Millis = Millis::from_secs(10);
 

@@ -181,6 +181,12 @@ impl Capabilities {
             .fold(Self::NONE, |all, (capability, _, _)| all.union(*capability))
     }
 
+    /// The capability of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let known = Self::TABLE.iter().find(|(_, _, known)| *known == name);
+        known.map(|(capability, _, _)| *capability)
+    }
+
     /// The names of the known ones.
     pub fn names(self) -> Vec<&'static str> {
         let known = Self::TABLE
@@ -335,6 +341,11 @@ mod tests {
             Capabilities::ANCHORS.union(Capabilities::LARGE_CHANNELS)
         );
         assert_eq!(read.names(), ["anchors", "large-channels"]);
+        assert_eq!(
+            Capabilities::from_name("anchors"),
+            Some(Capabilities::ANCHORS)
+        );
+        assert_eq!(Capabilities::from_name("wings"), None);
         assert_eq!(Capabilities::from_features(&[]), Capabilities::NONE);
     }
 }

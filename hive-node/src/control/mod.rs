@@ -6,11 +6,14 @@
 
 mod client;
 mod command;
+mod convert;
 mod line;
 mod server;
 
 pub use client::{Client, ClientError};
 pub use command::{COMMANDS, CommandName, CommandSpec, ParamKind, ParamSpec, Request};
+pub use convert::Wanted;
+pub(crate) use convert::reply;
 pub use server::{BindError, Call, ControlServer};
 
 use serde::{Deserialize, Serialize};

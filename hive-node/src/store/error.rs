@@ -81,6 +81,14 @@ pub enum StoreError {
         /// Which value, and what is wrong with it.
         what: String,
     },
+    /// The thread that did the work ended early.
+    #[error(
+        "the store's work was cut short ({0}); nothing is spent: report this, and start the agent again"
+    )]
+    Interrupted(
+        /// What is known.
+        String,
+    ),
     /// An earlier write failed. What is on disk is whole, but older than what the agent knew.
     #[error("the store took no more since this: {0}")]
     Stopped(
@@ -103,6 +111,7 @@ impl StoreError {
             Self::Busy { .. } => "store_busy",
             Self::Disk { .. } => "store_disk",
             Self::Value { .. } => "store_value",
+            Self::Interrupted(_) => "store_interrupted",
             Self::Stopped(first) => first.code(),
         }
     }

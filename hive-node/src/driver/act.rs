@@ -1,0 +1,130 @@
+//! Money, written ahead: prepare, store what was prepared, execute; and what became of it after a
+//! crash.
+
+use super::reads::Patience;
+use crate::backend::{ActError, LightningBackend, Prepared, Reconciled};
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+use hive_core::ActionResult;
+use hive_policy::Authorized;
+use hive_types::{ActionId, ActionKind};
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc::Sender};
+
+/// The end of an action, or the store's failure that kept it from beginning.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Action { id: ActionId, result: ActionResult },
+    Store(StoreError),
+}
+
+/// What every action needs.
+#[derive(Clone)]
+pub(super) struct Actor {
+    pub(super) backend: Arc<dyn LightningBackend>,
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ended: Sender<Ended>,
+    /// One open at a time: two that choose their inputs together could choose the same.
+    pub(super) opening: Arc<Mutex<()>>,
+}
+
+impl Actor {
+    /// Does one action to its end.
+    pub(super) async fn act(self, id: ActionId, permit: Authorized) {
+        let (result, prepared) = match self.attempt(id, &permit).await {
+            Ok(attempt) => attempt,
+            Err(error) => return self.tell(Ended::Store(error)).await,
+        };
+        let is_unknown = matches!(result, ActionResult::Unknown { .. });
+        self.tell(Ended::Action { id, result }).await;
+        if let Some(prepared) = prepared.filter(|_| is_unknown) {
+            self.pursue(id, prepared).await;
+        }
+    }
+
+    /// Nothing is executed before what was prepared is durable.
+    async fn attempt(
+        &self,
+        id: ActionId,
+        permit: &Authorized,
+    ) -> Result<(ActionResult, Option<Prepared>), StoreError> {
+        let is_open = permit.action().kind() == ActionKind::Open;
+        let _opening = match is_open {
+            true => Some(self.opening.lock().await),
+            false => None,
+        };
+        let prepared = match self.backend.prepare(permit).await {
+            Ok(prepared) => prepared,
+            Err(reason) => {
+                let reason = reason.reason;
+                return Ok((ActionResult::NotDone { reason }, None));
+            }
+        };
+        let (store, row) = (self.store.clone(), prepared.clone());
+        super::blocking(move || store.prepare(id, &row)).await?;
+        let result = match self.backend.execute(id, permit, &prepared).await {
+            Ok(done) => ActionResult::Done(done),
+            Err(ActError::NotDone(reason)) => ActionResult::NotDone {
+                reason: reason.reason,
+            },
+            Err(ActError::Unknown { reason }) => ActionResult::Unknown { reason },
+        };
+        Ok((result, Some(prepared)))
+    }
+
+    /// Asks the node until it knows what became of an action.
+    pub(super) async fn pursue(self, id: ActionId, prepared: Prepared) {
+        let mut patience = Patience::default();
+        loop {
+            let again = self.clock.now().elapsed.plus(patience.next());
+            self.clock.sleep_until(again).await;
+            match self.backend.reconcile(id, &prepared).await {
+                Ok(Reconciled::Unknown) => {}
+                Ok(known) => {
+                    let result = as_result(known);
+                    return self.tell(Ended::Action { id, result }).await;
+                }
+                Err(reason) => tracing::warn!(action = %id, %reason, "action not reconciled yet"),
+            }
+        }
+    }
+
+    /// What became of an action that was under way when the agent stopped. Waits for as long as the
+    /// node does not answer: nothing else is done before.
+    pub(super) async fn recover(&self, id: ActionId, prepared: Option<Prepared>) -> ActionResult {
+        let Some(prepared) = prepared else {
+            let reason = "the agent stopped before it began".into();
+            return ActionResult::NotDone { reason };
+        };
+        let mut patience = Patience::default();
+        loop {
+            match self.backend.reconcile(id, &prepared).await {
+                Ok(known) => return as_result(known),
+                Err(reason) => {
+                    let span = patience.next();
+                    tracing::warn!(action = %id, %reason, again_in = %span, "action not reconciled");
+                    let again = self.clock.now().elapsed.plus(span);
+                    self.clock.sleep_until(again).await;
+                }
+            }
+        }
+    }
+
+    async fn tell(&self, ended: Ended) {
+        // An error means that the driver is gone; the next start reconciles.
+        let _ = self.ended.send(ended).await;
+    }
+}
+
+fn as_result(known: Reconciled) -> ActionResult {
+    match known {
+        Reconciled::Done(done) => ActionResult::Done(done),
+        Reconciled::NotDone => ActionResult::NotDone {
+            reason: "the node never did it".into(),
+        },
+        Reconciled::Unknown => ActionResult::Unknown {
+            reason: "the node does not know yet".into(),
+        },
+    }
+}
