@@ -244,6 +244,10 @@ pub const GATE_CLOCK_SKEW: Millis = Millis::from_secs(1);
 /// Blocks that an HTLC of ours may be locked at most: what LND and Core Lightning allow by default.
 pub const HTLC_CLTV_BLOCKS: u32 = 2_016;
 
+/// Blocks that a self-payment's last HTLC has left when it arrives. BOLT 11 invoices ask for 18 unless
+/// they say otherwise; the rest lets blocks come in while the payment travels and lets tips differ.
+pub const FINAL_CLTV_DELTA: u32 = 40;
+
 /// Hops of a route: what fits into a BOLT 4 onion of 1,300 bytes at 65 bytes each.
 pub const ROUTE_HOPS: usize = 20;
 
