@@ -22,8 +22,10 @@
 mod config;
 pub mod graph;
 pub mod load;
+pub mod pushes;
 pub mod routes;
 pub mod targets;
 
 pub use config::{DemandModel, PlannerConfig};
+pub use pushes::plan_pushes;
 pub use targets::{ExpectedOpen, History, Plan, PlanNote, Work, plan_opens};

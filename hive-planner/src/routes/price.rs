@@ -1,6 +1,6 @@
 //! A route to the millisatoshi, computed backwards from what arrives (BOLT 4, BOLT 7).
 
-use super::FINAL_CLTV_DELTA;
+use hive_types::limits::FINAL_CLTV_DELTA;
 use hive_types::{ChannelPolicy, Msat, NodeId, RouteHop, Sat, ShortChannelId};
 
 /// One channel of a route that is to be priced.

@@ -1,0 +1,467 @@
+//! Pushes: who pays, what crosses each channel, what they cost, and when there are none.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::fleet::{HEIGHT, constraint, fleet, local, seen_by};
+use common::{graph_of, node, policy, scid};
+use hive_planner::graph::{Graph, GraphUpdate};
+use hive_planner::pushes::{CircleRequest, OwnChannel, circular_route};
+use hive_planner::{PlannerConfig, plan_pushes};
+use hive_types::limits::FINAL_CLTV_DELTA;
+use hive_types::{
+    Action, BlockHeight, ChannelId, ChannelPolicy, FellowChannel, FleetView, LocalChannel,
+    LocalSnapshot, Msat, NodeId, OutPoint, Ppm, Proposal, Rebalance, Sat, Tier, Txid,
+};
+use proptest::prelude::*;
+
+const A: u32 = 1;
+const X: u32 = 2;
+const B: u32 = 3;
+const Y: u32 = 4;
+
+const A_X: u64 = 10;
+const X_B: u64 = 11;
+const B_A: u64 = 12;
+const A_Y: u64 = 13;
+const Y_X: u64 = 14;
+
+const SIZE: u64 = 10_000_000;
+
+/// A and B are fellows, X and Y outside. X asks 100 ppm, Y 40 ppm, fellows nothing between them and
+/// 400 ppm towards the outside.
+fn network() -> Graph {
+    let channels = [
+        (A_X, A, X),
+        (X_B, X, B),
+        (B_A, B, A),
+        (A_Y, A, Y),
+        (Y_X, Y, X),
+    ];
+    let channels = channels.map(|(number, a, b)| (number, a, b, SIZE));
+    let graph = graph_of(&channels, &policy(0, 400, 34));
+    let set = |number, from, policy| GraphUpdate::Policy {
+        scid: scid(number),
+        from: node(from),
+        policy,
+    };
+    graph.updated(&[
+        set(X_B, X, policy(1_000, 100, 80)),
+        set(A_X, X, policy(1_000, 100, 80)),
+        set(Y_X, Y, policy(0, 40, 60)),
+        set(B_A, A, policy(0, 0, 34)),
+        set(B_A, B, policy(0, 0, 34)),
+    ])
+}
+
+fn own(number: u64, peer: u32, spendable: u64) -> LocalChannel {
+    LocalChannel {
+        channel_id: ChannelId::from_bytes([number as u8; 32]),
+        scid: Some(scid(number)),
+        funding: OutPoint {
+            txid: Txid::from_bytes([number as u8; 32]),
+            vout: 0,
+        },
+        peer: node(peer),
+        capacity: Sat::new(SIZE),
+        spendable: Msat::new(spendable * 1000),
+        receivable: Msat::new((SIZE - spendable) * 1000),
+        usable: true,
+        announced: true,
+        opened_by_us: true,
+        local_policy: None,
+        remote_policy: None,
+        htlcs: 0,
+    }
+}
+
+fn told(number: u64, peer: u32, spendable: u64) -> FellowChannel {
+    FellowChannel {
+        scid: Some(scid(number)),
+        peer: node(peer),
+        capacity: Sat::new(SIZE),
+        spendable: Some(Msat::new(spendable * 1000)),
+        confirmed: true,
+    }
+}
+
+/// A's node with nearly all of its channel with X, half of the one with B.
+fn payer() -> LocalSnapshot {
+    LocalSnapshot {
+        channels: vec![own(A_X, X, 9_000_000), own(B_A, B, 5_000_000)],
+        ..local(A)
+    }
+}
+
+/// B can send a twentieth of its channel with X.
+fn dry() -> FleetView {
+    let mut fleet = fleet(&[A, B], constraint(0, 0));
+    fleet.members[1].channels = vec![told(X_B, X, 500_000), told(B_A, A, 5_000_000)];
+    fleet
+}
+
+fn rebalance(proposal: &Proposal) -> &Rebalance {
+    match &proposal.action {
+        Action::Rebalance(rebalance) => rebalance,
+        other => panic!("not a push: {other:?}"),
+    }
+}
+
+fn plan(fleet: &FleetView, local: &LocalSnapshot) -> Vec<Proposal> {
+    plan_pushes(&network(), fleet, local, &PlannerConfig::default())
+}
+
+#[test]
+fn fills_a_fellow_over_the_shared_peer() {
+    let proposals = plan(&dry(), &payer());
+    let [proposal] = &proposals[..] else {
+        panic!("{proposals:?}")
+    };
+    let push = rebalance(proposal);
+    assert_eq!(push.beneficiary, Some(node(B)));
+    let hops: Vec<_> = push
+        .hops
+        .iter()
+        .map(|hop| (hop.channel.to_u64(), hop.to, hop.amount, hop.cltv_blocks))
+        .collect();
+    // The way back has 3 M above B's mark of 2 M; three quarters of the 4.5 M wanted are too much.
+    let amount = Msat::new(4_500_000_000 / 4 * 3 / 4 * 3);
+    let fee = policy(1_000, 100, 80).fee(amount).unwrap();
+    assert_eq!(
+        hops,
+        [
+            (
+                A_X,
+                node(X),
+                amount.checked_add(fee).unwrap(),
+                FINAL_CLTV_DELTA + 34 + 80
+            ),
+            (X_B, node(B), amount, FINAL_CLTV_DELTA + 34),
+            (B_A, node(A), amount, FINAL_CLTV_DELTA),
+        ]
+    );
+    assert_eq!((push.amount, push.fee, proposal.cost), (amount, fee, fee));
+    assert!(proposal.value_per_day > Msat::ZERO);
+    let facts = &proposal.explanation.facts;
+    assert!(facts.contains(&("share it can send before".into(), "50000ppm".into())));
+    assert_eq!(plan(&dry(), &payer()), proposals);
+}
+
+#[test]
+fn t60_a_push_changes_totals_by_fees_only() {
+    let proposals = plan(&dry(), &payer());
+    let push = rebalance(&proposals[0]);
+    let mut gains = std::collections::BTreeMap::<NodeId, i128>::new();
+    let mut from = node(A);
+    for hop in &push.hops {
+        *gains.entry(from).or_default() -= i128::from(hop.amount.get());
+        *gains.entry(hop.to).or_default() += i128::from(hop.amount.get());
+        from = hop.to;
+    }
+    let fee = i128::from(push.fee.get());
+    assert_eq!(gains[&node(A)], -fee);
+    assert_eq!(gains[&node(B)], 0);
+    assert_eq!(gains[&node(X)], fee);
+}
+
+#[test]
+fn nobody_pushes_without_need_or_standing() {
+    type Change = fn(&mut FleetView, &mut LocalSnapshot);
+    let cases: [(&str, Change); 12] = [
+        ("enough left", |f, _| {
+            f.members[1].channels[0] = told(X_B, X, 2_000_000)
+        }),
+        ("balance hidden", |f, _| {
+            f.members[1].channels[0].spendable = None
+        }),
+        ("not confirmed", |f, _| {
+            f.members[1].channels[0].confirmed = false
+        }),
+        ("place hidden", |f, _| f.members[1].channels[0].scid = None),
+        ("stale fellow", |f, _| f.members[1].fresh = false),
+        ("probationary fellow", |f, _| {
+            f.members[1].tier = Tier::Probationary
+        }),
+        ("probationary payer", |f, _| {
+            f.members[0].tier = Tier::Probationary
+        }),
+        ("no fleet", |f, _| f.me = None),
+        ("no surplus", |_, l| l.channels[0] = own(A_X, X, 2_009_000)),
+        ("no way back", |_, l| l.channels[1] = own(B_A, B, 7_995_000)),
+        ("no link", |_, l| l.channels[1].usable = false),
+        ("no place in the chain", |_, l| l.channels[0].scid = None),
+    ];
+    for (name, change) in cases {
+        let (mut fleet, mut local) = (dry(), payer());
+        assert_eq!(plan(&fleet, &local).len(), 1, "{name}");
+        change(&mut fleet, &mut local);
+        assert_eq!(plan(&fleet, &local), [], "{name}");
+    }
+}
+
+#[test]
+fn a_push_that_costs_too_much_is_not_proposed() {
+    let with = |config: PlannerConfig| plan_pushes(&network(), &dry(), &payer(), &config).len();
+    let config = PlannerConfig::default();
+    let rate = |ppm| PlannerConfig {
+        push_fee_rate: Ppm::new(ppm),
+        ..config
+    };
+    assert_eq!((with(config), with(rate(102)), with(rate(99))), (1, 1, 0));
+    let absolute = |msat| PlannerConfig {
+        push_fee_max: Msat::new(msat),
+        ..config
+    };
+    assert_eq!((with(absolute(2_100)), with(absolute(1_900))), (1, 0));
+    // B earns 400 ppm by forwarding once, the push costs a little over 100.
+    let returns = |millionths| PlannerConfig {
+        push_return: Ppm::new(millionths),
+        ..config
+    };
+    assert_eq!((with(returns(3_900_000)), with(returns(4_000_001))), (1, 0));
+}
+
+#[test]
+fn goes_over_one_more_hop_where_no_peer_is_shared() {
+    let mut payer = payer();
+    payer.channels[0] = own(A_Y, Y, 9_000_000);
+    let proposals = plan(&dry(), &payer);
+    let push = rebalance(&proposals[0]);
+    let channels: Vec<u64> = push.hops.iter().map(|hop| hop.channel.to_u64()).collect();
+    assert_eq!(channels, [A_Y, Y_X, X_B, B_A]);
+    let over_x = push
+        .amount
+        .checked_add(policy(1_000, 100, 80).fee(push.amount).unwrap());
+    let over_y = policy(0, 40, 60).fee(over_x.unwrap()).unwrap();
+    assert_eq!(
+        push.hops[0].amount,
+        over_x.unwrap().checked_add(over_y).unwrap()
+    );
+    let direct = plan(&dry(), &self::payer());
+    assert!(proposals[0].confidence < direct[0].confidence);
+    let short = PlannerConfig {
+        push_outside_hops: 1,
+        ..PlannerConfig::default()
+    };
+    assert_eq!(plan_pushes(&network(), &dry(), &payer, &short), []);
+}
+
+#[test]
+fn a_fellow_that_charges_is_priced_as_it_charges() {
+    let mut payer = payer();
+    payer.channels[1].remote_policy = Some(policy(500, 0, 34));
+    let proposals = plan(&dry(), &payer);
+    let push = rebalance(&proposals[0]);
+    let crossing = push.amount.checked_add(Msat::new(500)).unwrap();
+    assert_eq!(push.hops[1].amount, crossing);
+    let fee_of_x = policy(1_000, 100, 80).fee(crossing).unwrap();
+    assert_eq!(push.fee, fee_of_x.checked_add(Msat::new(500)).unwrap());
+}
+
+#[test]
+fn one_surplus_is_spent_once() {
+    let mut fleet = dry();
+    fleet.members[1].channels.push(told(21, X, 400_000));
+    let graph = network().updated(&[
+        GraphUpdate::ChannelAdded {
+            scid: scid(21),
+            nodes: [node(X), node(B)],
+            capacity: Sat::new(SIZE),
+        },
+        GraphUpdate::Policy {
+            scid: scid(21),
+            from: node(X),
+            policy: policy(1_000, 100, 80),
+        },
+        GraphUpdate::Policy {
+            scid: scid(21),
+            from: node(B),
+            policy: policy(0, 400, 34),
+        },
+    ]);
+    let proposals = plan_pushes(&graph, &fleet, &payer(), &PlannerConfig::default());
+    assert_eq!(proposals.len(), 2);
+    let back: u64 = proposals.iter().map(|p| rebalance(p).amount.get()).sum();
+    assert!(back <= 3_000_000_000, "{back}");
+    let out: u64 = proposals
+        .iter()
+        .map(|p| rebalance(p).hops[0].amount.get())
+        .sum();
+    assert!(out <= 7_000_000_000, "{out}");
+    assert_eq!(rebalance(&proposals[0]).hops[1].channel, scid(21));
+}
+
+#[test]
+fn members_that_could_both_push_take_turns() {
+    let third = 5;
+    let mut fleet = fleet(&[A, B, third], constraint(0, 0));
+    fleet.members[1].channels = dry().members[1].channels.clone();
+    fleet.members[2].channels = vec![told(31, X, 9_000_000), told(32, B, 5_000_000)];
+    fleet.members[0].channels = vec![told(A_X, X, 9_000_000), told(B_A, B, 5_000_000)];
+    let graph = network().updated(&[31, 32].map(|number| GraphUpdate::ChannelAdded {
+        scid: scid(number),
+        nodes: [node(third), node(if number == 31 { X } else { B })],
+        capacity: Sat::new(SIZE),
+    }));
+    let others = LocalSnapshot {
+        channels: vec![own(31, X, 9_000_000), own(32, B, 5_000_000)],
+        ..local(third)
+    };
+    let mut pushed = [0, 0];
+    for height in (HEIGHT..HEIGHT + 12).map(BlockHeight::new) {
+        let at = |local: LocalSnapshot, n| {
+            let local = LocalSnapshot { height, ..local };
+            plan_pushes(
+                &graph,
+                &seen_by(&fleet, n),
+                &local,
+                &PlannerConfig::default(),
+            )
+            .len()
+        };
+        let both = [at(payer(), A), at(others.clone(), third)];
+        assert_eq!(both[0] + both[1], 1, "{height}");
+        (pushed[0], pushed[1]) = (pushed[0] + both[0], pushed[1] + both[1]);
+    }
+    assert_eq!(pushed, [6, 6]);
+}
+
+fn request(channels: &[OwnChannel], amount: u64) -> CircleRequest<'_> {
+    CircleRequest {
+        payer: node(A),
+        channels,
+        refill: scid(X_B),
+        beneficiary: node(B),
+        amount: Msat::new(amount),
+        outside_hops: 2,
+        unknown_policy: policy(0, 0, 144),
+    }
+}
+
+#[test]
+fn a_circle_needs_its_channel_in_the_graph_and_its_ends_apart() {
+    let graph = network();
+    let channels = [(A_X, X), (B_A, B)].map(|(number, peer)| OwnChannel {
+        scid: scid(number),
+        peer: node(peer),
+        capacity: Sat::new(SIZE),
+        spendable: Msat::new(SIZE * 1000),
+        receivable: Msat::new(SIZE * 1000),
+        peer_policy: None,
+    });
+    let good = request(&channels, 1_000_000);
+    let circle = circular_route(&graph, &good).unwrap();
+    assert_eq!(circle.route.hops.last().unwrap().to, node(A));
+    assert_eq!(circle.route.hops[1].cltv_blocks, FINAL_CLTV_DELTA + 144);
+    let wrong = [
+        CircleRequest {
+            refill: scid(999),
+            ..good
+        },
+        CircleRequest {
+            refill: scid(A_Y),
+            ..good
+        },
+        CircleRequest {
+            beneficiary: node(77),
+            ..good
+        },
+        CircleRequest {
+            payer: node(X),
+            ..good
+        },
+        CircleRequest {
+            channels: &[],
+            ..good
+        },
+        CircleRequest {
+            amount: Msat::new(u64::MAX),
+            ..good
+        },
+    ];
+    for request in wrong {
+        assert_eq!(circular_route(&graph, &request), None, "{request:?}");
+    }
+}
+
+/// Mostly such as nodes set, now and then absurd.
+fn any_policy() -> impl Strategy<Value = ChannelPolicy> {
+    let rate = prop_oneof![9 => 0..300u32, 1 => any::<u32>()];
+    let fees = (0..2_000u64, rate, 0..300u16);
+    let high = prop_oneof![9 => 1_000_000_000..10_000_000_000u64, 1 => any::<u64>()];
+    let limits = (0..50_000_000u64, high);
+    let base = prop_oneof![9 => -1_000..1_000i32, 1 => any::<i32>()];
+    let inbound = (base, -300..100i32);
+    (fees, limits, inbound, proptest::bool::weighted(0.03)).prop_map(
+        |((base, rate, delta), (low, high), (inbound_base_msat, inbound_ppm), disabled)| {
+            ChannelPolicy {
+                htlc_minimum: Msat::new(low),
+                htlc_maximum: Msat::new(high),
+                disabled,
+                inbound_base_msat,
+                inbound_ppm,
+                ..policy(base, rate, delta)
+            }
+        },
+    )
+}
+
+proptest! {
+    /// Whatever the policies and balances: a push is a circle that fits, within every limit.
+    #[test]
+    fn every_push_is_a_payable_circle(
+        policies in proptest::collection::vec(any_policy(), 10),
+        spendable in proptest::array::uniform3(0..=SIZE),
+        dry_side in 0..3_000_000u64,
+    ) {
+        let graph = network();
+        let updates: Vec<GraphUpdate> = graph.edges().zip(policies).map(|(edge, policy)| {
+            GraphUpdate::Policy { scid: edge.scid, from: graph.node_id(edge.from), policy }
+        }).collect();
+        let graph = graph.updated(&updates);
+        let mut fleet = dry();
+        fleet.members[1].channels[0] = told(X_B, X, dry_side);
+        let payer = LocalSnapshot {
+            channels: vec![
+                own(A_X, X, spendable[0]),
+                own(B_A, B, spendable[1]),
+                own(A_Y, Y, spendable[2]),
+            ],
+            ..local(A)
+        };
+        let config = PlannerConfig {
+            push_fee_rate: Ppm::new(2_000),
+            push_fee_max: Msat::new(4_000_000),
+            push_return: Ppm::ZERO,
+            ..PlannerConfig::default()
+        };
+        for proposal in plan_pushes(&graph, &fleet, &payer, &config) {
+            let push = rebalance(&proposal);
+            let mut at = node(A);
+            for hop in &push.hops {
+                let place = graph.node_index(&at).unwrap();
+                let edge = graph.edge(hop.channel, place).unwrap();
+                prop_assert_eq!(graph.node_id(edge.to), hop.to);
+                at = hop.to;
+                if place != graph.node_index(&node(A)).unwrap() {
+                    let policy = edge.usable().unwrap();
+                    prop_assert!(policy.htlc_minimum <= hop.amount);
+                    prop_assert!(hop.amount <= policy.htlc_maximum);
+                }
+            }
+            prop_assert_eq!(at, node(A));
+            let falls = |pair: &[hive_types::RouteHop]| {
+                pair[0].amount >= pair[1].amount && pair[0].cltv_blocks >= pair[1].cltv_blocks
+            };
+            prop_assert!(push.hops.windows(2).all(falls));
+            let last = push.hops.last().unwrap();
+            prop_assert_eq!((last.amount, last.cltv_blocks), (push.amount, FINAL_CLTV_DELTA));
+            prop_assert_eq!(push.hops[0].amount, push.amount.checked_add(push.fee).unwrap());
+            prop_assert!(push.fee <= config.push_fee_max);
+            prop_assert!(push.fee <= config.push_fee_rate.fee_on(push.amount).unwrap());
+            let out = payer.channels.iter().find(|c| c.scid == Some(push.hops[0].channel)).unwrap();
+            let left = out.spendable.checked_sub(push.hops[0].amount).unwrap();
+            prop_assert!(Ppm::of(left.get(), SIZE * 1000) >= config.low_water);
+        }
+    }
+}
