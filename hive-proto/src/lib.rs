@@ -1,10 +1,13 @@
 //! The Hive's wire protocol: frames, messages, tickets, manifests and signatures.
 
+mod body;
 pub mod codec;
 mod decision;
 mod founding;
 mod frame;
 pub mod handshake;
+mod heartbeat;
+mod leb128;
 mod lnsign;
 mod manifest;
 mod message;
@@ -12,6 +15,10 @@ mod record;
 mod seal;
 mod ticket;
 
+pub use body::{
+    Ban, BanReason, BodyError, Departure, DepartureReason, Funding, Observation, RecordBody, keys,
+    per_member,
+};
 pub use decision::admitted_tier;
 pub use decision::{
     Acceptance, Ballot, Certificate, Charter, Decision, DecisionBody, FleetParameters,
@@ -19,6 +26,9 @@ pub use decision::{
 };
 pub use founding::CharterError;
 pub use frame::{Frame, FrameError, PROTOCOL_VERSION};
+pub use heartbeat::{
+    Heartbeat, HeartbeatChange, HeartbeatError, Share, ShareChanges, Sharing, Unannounced,
+};
 pub use lnsign::{NodeSignature, NodeSignatureError};
 pub use manifest::{Certification, Manifest, ManifestError, Profile, VerifiedManifest};
 pub use message::{

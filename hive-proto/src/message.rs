@@ -198,8 +198,11 @@ pub enum Item {
     Record(#[serde(with = "crate::codec::bytes")] Vec<u8>),
     /// The manifest that opens an author's newer epoch.
     Epoch(Box<Manifest>),
-    /// Two records of one author with one version: each one's exact bytes.
+    /// Two records of one author with one version, and the manifest of their epoch: with it, anyone
+    /// can check them, also after the author went on to another key.
     Proof {
+        /// Whose key both are sealed with.
+        manifest: Box<Manifest>,
         /// The one with the smaller hash.
         #[serde(with = "crate::codec::bytes")]
         first: Vec<u8>,

@@ -1,0 +1,241 @@
+//! The bodies of records, and the keys under which they stand.
+
+use crate::codec::{self, DecodeError};
+use crate::decision::{Vote, VoteKind};
+use crate::heartbeat::HeartbeatError;
+use crate::manifest::Manifest;
+use crate::record::RecordKind;
+use hive_types::limits::{INTENTS_PER_MEMBER, OBSERVATIONS_PER_MEMBER};
+use hive_types::{
+    ActionId, Constraint, Intent, NodeId, Opportunity, OutPoint, Ppm, Toxicity, UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A record's body of a kind that this build knows.
+pub trait RecordBody: Sized {
+    /// Its kind.
+    const KIND: RecordKind;
+    /// Its schema.
+    const SCHEMA: u8 = 1;
+
+    /// The one encoding.
+    fn encode(&self) -> Vec<u8>;
+
+    /// The value that the bytes encode.
+    ///
+    /// # Errors
+    /// [`BodyError`] for anything but the one encoding of a value within its ranges.
+    fn decode(body: &[u8]) -> Result<Self, BodyError>;
+}
+
+/// The body does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BodyError {
+    /// Not the encoding of such a value.
+    #[error("body: {0}")]
+    Encoding(#[from] DecodeError),
+    /// Not a heartbeat.
+    #[error(transparent)]
+    Heartbeat(#[from] HeartbeatError),
+    /// A value outside its range.
+    #[error("body: {0}")]
+    Range(&'static str),
+}
+
+/// A member's word on an outside peer. At least one of both is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// On whom.
+    pub peer: NodeId,
+    /// How toxic.
+    pub toxicity: Option<Toxicity>,
+    /// How rewarding.
+    pub opportunity: Option<Opportunity>,
+}
+
+/// Why an outside peer is banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BanReason {
+    /// It holds HTLCs until close to their timeout.
+    Jamming,
+    /// It floods channels with HTLCs under the dust limit.
+    Dust,
+    /// It closes channels by force.
+    ForceCloses,
+    /// It fails what it advertises to forward.
+    Failures,
+    /// The operator's decision.
+    Operator,
+}
+
+/// A member bans an outside peer. What a single ban is worth is for each receiver to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// Whom.
+    pub peer: NodeId,
+    /// Why.
+    pub reason: BanReason,
+    /// What was seen of it.
+    pub evidence: Toxicity,
+    /// When it ends, by the author's wall clock; receivers hold it at their own limit.
+    pub until: UnixMillis,
+    /// Whether the author takes the ban back.
+    pub lifted: bool,
+}
+
+/// Why a member leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DepartureReason {
+    /// By `hive-leave`.
+    Operator,
+    /// The node is shut down for good.
+    Decommissioned,
+}
+
+/// A member leaves. It ends its acts, locks and acceptances at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// Who; the record's author.
+    pub node: NodeId,
+    /// Why.
+    pub reason: DepartureReason,
+}
+
+/// The funding of an open under a lock was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Funding {
+    /// The lock's resource.
+    pub target: NodeId,
+    /// The holder's action.
+    pub action: ActionId,
+    /// The channel's funding output.
+    pub outpoint: OutPoint,
+}
+
+macro_rules! by_codec {
+    ($($body:ty = $kind:ident, $check:expr;)+) => {$(
+        impl RecordBody for $body {
+            const KIND: RecordKind = RecordKind::$kind;
+
+            fn encode(&self) -> Vec<u8> {
+                codec::encode(self)
+            }
+
+            fn decode(body: &[u8]) -> Result<Self, BodyError> {
+                let value = codec::decode(body)?;
+                let check: fn(&Self) -> Option<&'static str> = $check;
+                match check(&value) {
+                    Some(wrong) => Err(BodyError::Range(wrong)),
+                    None => Ok(value),
+                }
+            }
+        }
+    )+};
+}
+
+by_codec! {
+    Manifest = MANIFEST, |_| None;
+    Constraint = CONSTRAINT, |body| (body.channel_min > body.channel_max)
+        .then_some("the smallest channel is above the largest");
+    Intent = INTENT, |body| body.capacity.is_zero().then_some("an intent of nothing");
+    Observation = OBSERVATION, wrong_observation;
+    Vote = VOTE, |_| None;
+    Departure = DEPARTURE, |_| None;
+    Funding = FUNDING, |_| None;
+    Ban = BAN, |body| (body.evidence.failure_rate > Ppm::ONE).then_some("a rate above one");
+}
+
+fn wrong_observation(body: &Observation) -> Option<&'static str> {
+    let above = |rate: Option<Ppm>| rate.is_some_and(|rate| rate > Ppm::ONE);
+    if body.toxicity.is_none() && body.opportunity.is_none() {
+        return Some("an observation that says nothing");
+    }
+    let rates = above(body.toxicity.map(|toxicity| toxicity.failure_rate))
+        || above(body.opportunity.map(|opportunity| opportunity.success_rate));
+    rates.then_some("a rate above one")
+}
+
+/// The keys under which records stand.
+///
+/// A key's first byte is its kind's number. Manifest and heartbeats have one-byte keys, which may
+/// hold a record as long as a body may be; under any other key records are small
+/// ([`hive_types::limits::SMALL_RECORD_BYTES`]).
+pub mod keys {
+    use super::{NodeId, VoteKind};
+    use crate::record::RecordKind;
+
+    /// The manifest's.
+    pub fn manifest() -> Vec<u8> {
+        plain(RecordKind::MANIFEST)
+    }
+
+    /// The full heartbeat's.
+    pub fn heartbeat_full() -> Vec<u8> {
+        plain(RecordKind::HEARTBEAT_FULL)
+    }
+
+    /// The heartbeat's changes'.
+    pub fn heartbeat_change() -> Vec<u8> {
+        plain(RecordKind::HEARTBEAT_CHANGE)
+    }
+
+    /// The constraint's.
+    pub fn constraint() -> Vec<u8> {
+        plain(RecordKind::CONSTRAINT)
+    }
+
+    /// The departure's.
+    pub fn departure() -> Vec<u8> {
+        plain(RecordKind::DEPARTURE)
+    }
+
+    /// Of the intent to open to a target.
+    pub fn intent(target: &NodeId) -> Vec<u8> {
+        about(RecordKind::INTENT, target)
+    }
+
+    /// Of the word on a peer.
+    pub fn observation(peer: &NodeId) -> Vec<u8> {
+        about(RecordKind::OBSERVATION, peer)
+    }
+
+    /// Of the vote on a member.
+    pub fn vote(kind: VoteKind, subject: &NodeId) -> Vec<u8> {
+        let mut key = about(RecordKind::VOTE, subject);
+        key.push(match kind {
+            VoteKind::Promote => 0,
+            VoteKind::Expel => 1,
+        });
+        key
+    }
+
+    /// Of the funding of an open to a target.
+    pub fn funding(target: &NodeId) -> Vec<u8> {
+        about(RecordKind::FUNDING, target)
+    }
+
+    /// Of the ban of a peer.
+    pub fn ban(peer: &NodeId) -> Vec<u8> {
+        about(RecordKind::BAN, peer)
+    }
+
+    fn plain(kind: RecordKind) -> Vec<u8> {
+        kind.0.to_le_bytes().into_iter().take(1).collect()
+    }
+
+    fn about(kind: RecordKind, node: &NodeId) -> Vec<u8> {
+        let mut key = plain(kind);
+        key.extend_from_slice(node.as_bytes());
+        key
+    }
+}
+
+/// How many records of a kind count of one member: the newest ones; `None` where each key counts.
+pub const fn per_member(kind: RecordKind) -> Option<usize> {
+    match kind {
+        RecordKind::INTENT => Some(INTENTS_PER_MEMBER),
+        RecordKind::OBSERVATION => Some(OBSERVATIONS_PER_MEMBER),
+        _ => None,
+    }
+}

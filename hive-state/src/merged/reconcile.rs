@@ -1,0 +1,211 @@
+//! Scuttlebutt: two replicas tell each other what they have in one line per author, and then send
+//! what the other lacks and nothing else.
+//!
+//! 1. A sends its [`Merged::digest`]. B gives an [`Answer`]: a delta with what A lacks, in version
+//!    order, and the lines where B is behind; and for each author whose version agrees while the
+//!    content does not, a listing.
+//! 2. A merges the delta's items, answers its `want` ([`Merged::answer_want`]) and each listing
+//!    ([`Merged::on_listing`]). B does the same with what comes back.
+//! 3. Where a frame was too small (`more`), A sends another digest.
+//!
+//! Every message stands alone: what is lost is found again in the next round.
+
+use super::Merged;
+use super::author::Author;
+use super::pack::{Offer, fill};
+use hive_proto::{Counter, Delta, DigestLine, Epoch, KeyVersion, Listing, codec};
+use hive_types::limits::FRAME_BYTES;
+use hive_types::{Digest, NodeId};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What goes back to the sender of a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What it lacks and what it is asked for. Also sent when empty: it says that nothing is missing.
+    pub delta: Delta,
+    /// Authors whose version agrees and whose content does not.
+    pub listings: Vec<Listing>,
+}
+
+/// What goes back to the sender of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListingAnswer {
+    /// What it lacks.
+    pub delta: Option<Delta>,
+    /// What this side has, if the sender has something that is lacking here.
+    pub listing: Option<Listing>,
+}
+
+/// How an author's line here compares with the other side's.
+enum Compared {
+    Equal,
+    Ahead,
+    Behind,
+    Forked,
+}
+
+impl Author {
+    fn compare(&self, line: &DigestLine) -> Compared {
+        match self.newest().cmp(&line.newest) {
+            Ordering::Greater => Compared::Ahead,
+            Ordering::Less => Compared::Behind,
+            Ordering::Equal if self.line().hash == line.hash => Compared::Equal,
+            Ordering::Equal => Compared::Forked,
+        }
+    }
+
+    /// What somebody at `line` lacks: the epoch first, proofs last.
+    fn offers<'a>(&'a self, line: &DigestLine) -> Box<dyn Iterator<Item = Offer<'a>> + 'a> {
+        let newer_epoch = line.newest.epoch < self.epoch();
+        let from = if newer_epoch {
+            Counter(0)
+        } else {
+            line.newest.counter
+        };
+        let epoch = newer_epoch.then(|| Offer::Epoch(self.manifest.manifest()));
+        let records = self.above(from).map(Offer::Record);
+        let proofs = (line.proofs == 0)
+            .then(|| self.proofs())
+            .into_iter()
+            .flatten()
+            .map(Offer::Proof);
+        Box::new(epoch.into_iter().chain(records).chain(proofs))
+    }
+
+    fn listing(&self, author: NodeId, reply: bool) -> Listing {
+        let entry = |held: &super::Held| KeyVersion {
+            version: held.record().fields().version,
+            hash: prefix(held.hash()),
+        };
+        Listing {
+            author,
+            epoch: self.epoch(),
+            records: self.live().map(entry).collect(),
+            proofs: self.proofs().map(|proof| prefix(proof.hash())).collect(),
+            reply,
+        }
+    }
+
+    /// What the sender of the listing lacks. The epoch's manifest goes with it unless everybody has
+    /// it from the roster, for the sides may hold two certifications of one epoch.
+    fn lacking(&self, listing: &Listing) -> Vec<Offer<'_>> {
+        let records: BTreeSet<_> = listing.records.iter().map(|entry| entry.hash).collect();
+        let proofs: BTreeSet<_> = listing.proofs.iter().copied().collect();
+        let lacks = |held: &&super::Held| !records.contains(&prefix(held.hash()));
+        let unproven = |proof: &&super::ForkProof| !proofs.contains(&prefix(proof.hash()));
+        let mut offers: Vec<_> = self.live().filter(lacks).map(Offer::Record).collect();
+        offers.extend(self.proofs().filter(unproven).map(Offer::Proof));
+        if !self.seated {
+            offers.insert(0, Offer::Epoch(self.manifest.manifest()));
+        }
+        offers
+    }
+
+    /// Whether the sender of the listing has something that is not here.
+    fn lacks(&self, listing: &Listing) -> bool {
+        let records: BTreeSet<_> = self.live().map(|held| prefix(held.hash())).collect();
+        let proofs: BTreeSet<_> = self.proofs().map(|proof| prefix(proof.hash())).collect();
+        listing
+            .records
+            .iter()
+            .any(|entry| !records.contains(&entry.hash))
+            || listing.proofs.iter().any(|proof| !proofs.contains(proof))
+    }
+}
+
+fn prefix(hash: &Digest) -> [u8; 16] {
+    let mut prefix = [0; 16];
+    prefix.copy_from_slice(&hash.as_bytes()[..16]);
+    prefix
+}
+
+impl Merged {
+    /// One line per author: all that this replica has. 50 members take under 4.5 kB.
+    pub fn digest(&self) -> Vec<DigestLine> {
+        self.authors.values().map(Author::line).collect()
+    }
+
+    /// Answers a digest. Authors that only one side knows are left out: their roster differs, and
+    /// the chain of decisions is what heals that.
+    pub fn answer(&self, lines: &[DigestLine]) -> Answer {
+        let mut behind = Vec::new();
+        let mut offers = Vec::new();
+        let mut listings = Vec::new();
+        let mut room = FRAME_BYTES;
+        for (id, line) in by_author(lines) {
+            let Some(author) = self.authors.get(&id) else {
+                continue;
+            };
+            match author.compare(line) {
+                Compared::Equal => {}
+                Compared::Ahead => offers.push(author.offers(line)),
+                Compared::Behind => behind.push(author.line()),
+                Compared::Forked => {
+                    let listing = author.listing(id, true);
+                    // Together a frame's worth at most: the rest has its turn in a later round.
+                    if let Some(rest) = room.checked_sub(codec::encode(&listing).len()) {
+                        room = rest;
+                        listings.push(listing);
+                    }
+                }
+            }
+        }
+        Answer {
+            delta: fill(behind, offers),
+            listings,
+        }
+    }
+
+    /// Answers the lines of a delta's `want`; nothing if there is nothing newer here.
+    pub fn answer_want(&self, want: &[DigestLine]) -> Option<Delta> {
+        let offers: Vec<_> = by_author(want)
+            .into_iter()
+            .filter_map(|(id, line)| {
+                let author = self.authors.get(&id)?;
+                matches!(author.compare(line), Compared::Ahead).then(|| author.offers(line))
+            })
+            .collect();
+        non_empty(fill(Vec::new(), offers))
+    }
+
+    /// Answers a listing. In another epoch than the one open here, the next digest says enough.
+    pub fn on_listing(&self, listing: &Listing) -> ListingAnswer {
+        let Some(author) = self.authors.get(&listing.author) else {
+            return ListingAnswer::default();
+        };
+        if author.epoch() != listing.epoch {
+            return ListingAnswer::default();
+        }
+        let lacking = author.lacking(listing).into_iter();
+        let reply = listing.reply && author.lacks(listing);
+        ListingAnswer {
+            delta: non_empty(fill(Vec::new(), vec![lacking])),
+            listing: reply.then(|| author.listing(listing.author, false)),
+        }
+    }
+
+    /// Whether a fellow with this digest knows nothing newer of the own member than is here.
+    pub fn is_abreast(&self, fellow: &[DigestLine]) -> bool {
+        let own = |line: &&DigestLine| line.author == self.me;
+        let (Some(author), Some(line)) = (self.authors.get(&self.me), fellow.iter().find(own))
+        else {
+            return false;
+        };
+        matches!(author.compare(line), Compared::Equal | Compared::Ahead)
+    }
+
+    /// The epoch that is open for an author.
+    pub fn epoch(&self, author: &NodeId) -> Option<Epoch> {
+        self.authors.get(author).map(Author::epoch)
+    }
+}
+
+/// One line of each author, whatever came.
+fn by_author(lines: &[DigestLine]) -> BTreeMap<NodeId, &DigestLine> {
+    lines.iter().map(|line| (line.author, line)).collect()
+}
+
+fn non_empty(delta: Delta) -> Option<Delta> {
+    (!delta.items.is_empty()).then_some(delta)
+}
