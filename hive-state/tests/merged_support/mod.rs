@@ -1,6 +1,12 @@
 //! A fleet of replicas for the tests of what is merged: members with keys, and a network that loses,
 //! repeats and reorders.
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic
+)]
 
 use hive_proto::{
     Certification, Delta, DigestLine, Epoch, Item, Listing, Manifest, MemberSecret, Message,
