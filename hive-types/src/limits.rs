@@ -158,6 +158,18 @@ pub const OBSERVATIONS_PER_MEMBER: usize = 400;
 /// Decisions kept behind the newest checkpoint, for members that come back.
 pub const CHAIN_TAIL: usize = 256;
 
+/// Bytes of the folded state of a chain. With the charter (a manifest of 2.6 kB at most) and a
+/// checkpoint's certificate (50 acceptances of 106 bytes) it fits into one frame. 50 members and their
+/// locks take 14 kB; the rest is room for 400 used tickets and former members.
+pub const STATE_BYTES: usize = 55 * 1024;
+
+/// A ballot may lie this many rounds above the highest one that is known. A round that jumps to the
+/// end would leave no higher one to anybody; an honest proposer adds one per attempt.
+pub const ROUND_JUMP: u32 = 1_024;
+
+/// A statement of a running round that was not answered in this time is sent again.
+pub const ROUND_RESEND: Millis = Millis::new(2_500);
+
 /// A checkpoint is proposed after this many decisions.
 pub const CHECKPOINT_EVERY: u64 = 128;
 
