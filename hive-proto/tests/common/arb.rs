@@ -230,7 +230,11 @@ fn item() -> impl Strategy<Value = Item> {
     prop_oneof![
         bytes().prop_map(Item::Record),
         manifest().prop_map(|manifest| Item::Epoch(Box::new(manifest))),
-        (bytes(), bytes()).prop_map(|(first, second)| Item::Proof { first, second }),
+        (manifest(), bytes(), bytes()).prop_map(|(manifest, first, second)| Item::Proof {
+            manifest: Box::new(manifest),
+            first,
+            second,
+        }),
     ]
 }
 
