@@ -1,6 +1,7 @@
 //! Channels: two balances, two policies, a life from funding to closing.
 
 use super::chain::{Owner, Tx, TxError, TxOut};
+use super::gossip::Word;
 use super::{ANNOUNCE_DEPTH, ChannelIx, NodeError, NodeEvent, NodeIx, USABLE_DEPTH, World};
 use hive_types::{
     BlockHeight, ChannelId, ChannelPolicy, FeeratePerKw, LocalChannel, Msat, NodeId, OutPoint, Sat,
@@ -163,6 +164,8 @@ pub(crate) struct Channel {
     pub(crate) public: bool,
     pub(crate) announced: bool,
     pub(crate) close: Option<Txid>,
+    /// Where the balance of the first end drifts to, in millionths, between outside nodes.
+    pub(crate) rest_ppm: u32,
 }
 
 impl Channel {
@@ -305,12 +308,14 @@ impl World {
             public,
             announced: false,
             close: None,
+            rest_ppm: 500_000,
         });
         self.channel_by_id.insert(id, ix);
         self.channel_by_funding.insert(funding, ix);
         for node in nodes {
             self.nodes[node].channels.push(ix);
         }
+        self.router.add_channel(ix, nodes);
         ix
     }
 
@@ -328,7 +333,12 @@ impl World {
         let (ix, side) = self.own_channel(node, channel)?;
         let channel = &mut self.channels[ix];
         channel.policy[side] = clamp(policy, channel.capacity);
+        let announced = channel.announced;
         self.note("policy", &[ix as u64, side as u64]);
+        if announced {
+            self.gossip_channel(ix, Word::Policy(side));
+        }
+        self.reroute(ix);
         self.tell_channel(ix);
         Ok(())
     }
@@ -379,6 +389,7 @@ impl World {
         channel.state = ChannelState::Closing;
         self.channel_by_close.insert(txid, ix);
         self.note("force close", &[ix as u64, side as u64]);
+        self.reroute(ix);
         self.tell_channel(ix);
         Ok(txid)
     }

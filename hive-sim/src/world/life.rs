@@ -1,5 +1,6 @@
 //! What blocks do to channels: confirm, announce, bury, undo.
 
+use super::gossip::Word;
 use super::{ANNOUNCE_DEPTH, ChannelIx, ChannelState, USABLE_DEPTH, World};
 use hive_types::{OutPoint, ShortChannelId, Txid};
 
@@ -78,9 +79,6 @@ impl World {
         self.tell_channel(ix);
     }
 
-    /// HTLCs of a channel that can't carry them any more.
-    pub(crate) fn drop_htlcs(&mut self, _ix: ChannelIx) {}
-
     fn funded_by(&self, txid: &Txid) -> Option<ChannelIx> {
         let place = OutPoint {
             txid: *txid,
@@ -91,7 +89,11 @@ impl World {
 
     /// The network forgets the channel.
     fn withdraw(&mut self, ix: ChannelIx) {
+        if self.channels[ix].announced {
+            self.gossip_channel(ix, Word::Closed);
+        }
         self.channels[ix].announced = false;
+        self.reroute(ix);
     }
 
     pub(crate) fn channels_after_block(&mut self) {
@@ -112,6 +114,8 @@ impl World {
             let normal = channel.state == ChannelState::Normal;
             if normal && channel.public && !channel.announced && depth >= ANNOUNCE_DEPTH {
                 channel.announced = true;
+                self.gossip_channel(ix, Word::Announced);
+                self.reroute(ix);
                 self.note("announced", &[ix as u64]);
                 self.tell_channel(ix);
             }

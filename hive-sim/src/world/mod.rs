@@ -17,29 +17,46 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod background;
 mod chain;
 mod channel;
+mod explicit;
+mod gossip;
 mod life;
 mod link;
 mod node;
+mod payment;
 mod rng;
+mod route;
+mod traffic;
 mod wallet;
 
 pub use chain::{Block, Chain, OutPointState, Owner, Tx, TxError, TxOut, TxRecord};
 pub use channel::{ChannelInfo, ChannelState, Funding, OpenError, PolicyError};
+pub use explicit::{
+    Invoice, InvoiceError, InvoiceState, PaymentState, RouteFailure, SendRouteError,
+};
 pub use link::{ConnectError, LinkFaults, LinkTotals, SendError};
-pub use node::{NodeError, NodeEvent, NodeSpec};
+pub use node::{Behaviour, NodeError, NodeEvent, NodeSpec};
+pub use payment::{FailureCode, Paid, PayError};
+pub use traffic::{TrafficConfig, TrafficTotals};
 pub use wallet::Utxo;
 
 use channel::Channel;
+use explicit::Payments;
+use gossip::Gossip;
 use hive_types::{
     BlockHeight, ChannelId, Digest, FeeratePerKw, Network, NodeId, OutPoint, ShortChannelId, Txid,
     UnixMillis,
 };
 use link::{Delivery, Links};
 use node::Node;
-use rng::{Rng, Trace};
+use payment::Flights;
+use rng::Trace;
+pub(crate) use rng::{Rng, hash_of};
+use route::Router;
 use std::collections::{BTreeMap, BTreeSet};
+use traffic::Traffic;
 
 /// A node's number: its place in the list of nodes.
 pub(crate) type NodeIx = usize;
@@ -111,6 +128,12 @@ enum Event {
     Mine,
     /// A node hears of a tip.
     BlockSeen { node: NodeIx, height: u32 },
+    /// A node hears gossip.
+    Gossip { node: NodeIx, place: usize },
+    /// A payment that was under way ends.
+    Resolve { flight: u64 },
+    /// The traffic of the next span.
+    Traffic { round: u64 },
     /// A message arrives.
     Deliver(Delivery),
 }
@@ -135,6 +158,11 @@ pub struct World {
     watched: BTreeSet<ChannelIx>,
     fundings: Vec<Funding>,
     links: Links,
+    gossip: Gossip,
+    router: Router,
+    flights: Flights,
+    traffic: Option<Traffic>,
+    payments: Payments,
     mints: u64,
     block_rng: Rng,
     trace: Trace,
@@ -160,6 +188,11 @@ impl World {
             watched: BTreeSet::new(),
             fundings: Vec::new(),
             links: Links::new(&config),
+            gossip: Gossip::default(),
+            router: Router::default(),
+            flights: Flights::default(),
+            traffic: None,
+            payments: Payments::default(),
             mints: 0,
             block_rng: Rng::new(&config.seed, "blocks"),
             trace: Trace::default(),
@@ -226,6 +259,9 @@ impl World {
                 self.schedule_block();
             }
             Event::BlockSeen { node, height } => self.see_block(node, height),
+            Event::Gossip { node, place } => self.hear(node, place),
+            Event::Resolve { flight } => self.resolve(flight),
+            Event::Traffic { round } => self.traffic_round(round),
             Event::Deliver(delivery) => self.deliver(delivery),
         }
     }

@@ -1,11 +1,12 @@
 //! Nodes: keys, signatures, what happens to agents, snapshots.
 
 use super::rng::hash_of;
-use super::{ChannelIx, NodeIx, World};
+use super::{ChannelIx, NodeIx, PaymentState, World};
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 use data_encoding::{Encoding, Specification};
 use hive_types::{
-    BlockHeight, ChannelPolicy, ForwardTotals, LocalSnapshot, Msat, NodeId, PeerView, Ppm, Sat,
+    BlockHeight, ChannelPolicy, Digest, ForwardTotals, LocalSnapshot, Msat, NodeId, PeerView, Ppm,
+    Sat,
 };
 use secp256k1::{Message, SECP256K1, SecretKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -83,6 +84,18 @@ fn feature_bits(bits: &[usize]) -> Vec<u8> {
     bytes
 }
 
+/// How a node treats other people's HTLCs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Neither forwards nor fails them: they stay until they time out.
+    pub holds_htlcs: bool,
+    /// Fails each with `temporary_channel_failure`, as if the next channel were empty.
+    pub fails_forwards: bool,
+    /// Sends an HTLC back over the channel on which it came, when the next node is the one before
+    /// (BOLT 4 lets a node choose among its channels to the next node).
+    pub returns_over_arrival: bool,
+}
+
 /// What an agent hears from its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeEvent {
@@ -114,6 +127,13 @@ pub enum NodeEvent {
     },
     /// Channels or on-chain money changed: read the snapshot again. At most one waits at a time.
     ChannelsChanged,
+    /// A payment along a route that this node was given has ended.
+    PaymentResult {
+        /// Its hash.
+        hash: Digest,
+        /// How.
+        state: PaymentState,
+    },
 }
 
 /// The world cannot do this with that node.
@@ -158,6 +178,9 @@ pub(crate) struct Node {
     pub(crate) channels: Vec<ChannelIx>,
     pub(crate) peers: BTreeSet<NodeIx>,
     pub(crate) agent: Option<Box<Agent>>,
+    pub(crate) behaviour: Behaviour,
+    /// Msat earned by forwarding.
+    pub(crate) fees: u64,
 }
 
 impl World {
@@ -216,7 +239,13 @@ impl World {
             channels: Vec::new(),
             peers: BTreeSet::new(),
             agent: is_agent.then(|| Box::new(agent)),
+            behaviour: Behaviour::default(),
+            fees: 0,
         });
+        self.router.add_node();
+        if is_agent {
+            self.gossip.add_agent(ix);
+        }
         Ok(ix)
     }
 
@@ -269,6 +298,24 @@ impl World {
         let ix = self.ix(node)?;
         self.nodes[ix].refuses_channels = refuses;
         Ok(())
+    }
+
+    /// Makes a node treat HTLCs badly, or well again.
+    ///
+    /// # Errors
+    /// [`NodeError::Unknown`].
+    pub fn set_behaviour(&mut self, node: NodeId, how: Behaviour) -> Result<(), NodeError> {
+        let ix = self.ix(node)?;
+        self.nodes[ix].behaviour = how;
+        Ok(())
+    }
+
+    /// What a node earned by forwarding so far.
+    ///
+    /// # Errors
+    /// [`NodeError::Unknown`].
+    pub fn fees_earned(&self, node: NodeId) -> Result<Msat, NodeError> {
+        Ok(Msat::new(self.nodes[self.ix(node)?].fees))
     }
 
     /// The smallest channel that a node accepts.

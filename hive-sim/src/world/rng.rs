@@ -85,8 +85,13 @@ impl Rng {
 
     /// A value by its quantiles: `table` holds the values at equal steps of probability, from 0 to 1.
     pub(crate) fn quantile(&mut self, table: &[u64]) -> u64 {
+        Self::at(table, self.next())
+    }
+
+    /// The value at `point` of 2^64 of a quantile table.
+    pub(crate) fn at(table: &[u64], point: u64) -> u64 {
         let steps = table.len().saturating_sub(1) as u64;
-        let place = u128::from(self.next()) * u128::from(steps);
+        let place = u128::from(point) * u128::from(steps);
         let (step, rest) = ((place >> 64) as usize, (place >> 32) as u32);
         let low = table.get(step).copied().unwrap_or(0);
         let high = table.get(step + 1).copied().unwrap_or(low).max(low);
