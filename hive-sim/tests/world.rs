@@ -1,5 +1,7 @@
 //! The simulated chain and network by its public interface.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use hive_sim::world::{
     BlockInterval, ChannelState, LinkFaults, NodeEvent, NodeSpec, OpenError, OutPointState,
     SendError, World, WorldConfig,

@@ -148,6 +148,7 @@ impl World {
                 tip: self.chain.height().get(),
                 ..super::node::Agent::default()
             }));
+            self.agents.push(ix);
             self.gossip.add_agent(ix);
         }
         Ok(())

@@ -392,6 +392,12 @@ impl Chain {
         outputs.get(input.vout as usize).copied()
     }
 
+    /// A defect put in to show that the check finds it.
+    #[cfg(test)]
+    pub(crate) fn lose(&mut self, place: &OutPoint) {
+        self.utxos.remove(place);
+    }
+
     /// Forgets a transaction of the mempool and all that spend its outputs, as a node does when a
     /// conflicting one won. Their inputs are free again. Returns what went.
     pub(crate) fn evict(&mut self, txid: Txid) -> Vec<Txid> {

@@ -222,8 +222,7 @@ impl World {
             // A peer that is offline or blocked connects later, from its side.
             let _ = self.connect(node, peer);
         }
-        let lag = self.nodes[ix].agent.as_ref().map_or(0, |agent| agent.lag);
-        let height = self.chain.height().get().saturating_sub(lag);
+        let height = self.chain.height().get().saturating_sub(self.lag_of(ix));
         self.see_block(ix, height);
         Ok(())
     }

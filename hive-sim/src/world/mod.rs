@@ -149,6 +149,8 @@ pub struct World {
     feerate: u64,
     nodes: Vec<Node>,
     node_by_id: BTreeMap<NodeId, NodeIx>,
+    /// Nodes that a program runs on, in the order in which they came.
+    agents: Vec<NodeIx>,
     channels: Vec<Channel>,
     channel_by_id: BTreeMap<ChannelId, ChannelIx>,
     channel_by_scid: BTreeMap<ShortChannelId, ChannelIx>,
@@ -180,6 +182,7 @@ impl World {
             feerate: u64::from(low).midpoint(u64::from(high)),
             nodes: Vec::new(),
             node_by_id: BTreeMap::new(),
+            agents: Vec::new(),
             channels: Vec::new(),
             channel_by_id: BTreeMap::new(),
             channel_by_scid: BTreeMap::new(),
@@ -326,7 +329,8 @@ impl World {
     /// Returns whether it was there.
     pub fn evict(&mut self, txid: Txid) -> bool {
         let gone = self.chain.evict(txid);
-        gone.iter().for_each(|txid| self.tx_gone(txid));
+        // Children first: a close without its funding is no close.
+        gone.iter().rev().for_each(|txid| self.tx_gone(txid));
         !gone.is_empty()
     }
 
@@ -339,13 +343,10 @@ impl World {
         self.note("block", &[u64::from(height), taken.len() as u64]);
         taken.iter().for_each(|txid| self.tx_confirmed(txid));
         self.channels_after_block();
-        for node in 0..self.nodes.len() {
-            if self.nodes[node].agent.is_some() {
-                let delay = self.block_rng.below(BLOCK_PROPAGATION_MS);
-                let lag = self.nodes[node].agent.as_ref().map_or(0, |agent| agent.lag);
-                let height = height.saturating_sub(lag);
-                self.schedule(self.now + delay, Event::BlockSeen { node, height });
-            }
+        for node in self.agents.clone() {
+            let delay = self.block_rng.below(BLOCK_PROPAGATION_MS);
+            let height = height.saturating_sub(self.lag_of(node));
+            self.schedule(self.now + delay, Event::BlockSeen { node, height });
         }
     }
 
@@ -377,5 +378,49 @@ impl World {
             self.check_channel(channel)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hive_types::Sat;
+
+    fn world() -> World {
+        let mut world = World::new(WorldConfig::default());
+        let [alice, bob] = [1, 2].map(|_| {
+            world
+                .add_node(NodeSpec::agent(Sat::new(1_000_000)))
+                .unwrap()
+        });
+        let half = hive_types::Msat::new(500_000_000);
+        world
+            .settled_channel(alice, bob, Sat::new(1_000_000), half)
+            .unwrap();
+        world.check_conservation().unwrap();
+        world
+    }
+
+    #[test]
+    fn the_check_sees_every_sat_that_is_missing_or_too_many() {
+        let mut defect = world();
+        defect.channels[0].balance[0] += 1;
+        assert!(defect.check_conservation().unwrap_err().contains("holds"));
+        let mut defect = world();
+        defect.channels[0].in_flight[1] += 1_000;
+        assert!(defect.check_conservation().is_err());
+        let mut defect = world();
+        defect.channels[0].funding.vout = 1;
+        assert!(defect.check_conservation().unwrap_err().contains("funding"));
+        let mut defect = world();
+        let paid = defect.channels[0].funding;
+        defect.chain.lose(&paid);
+        assert!(defect.check_conservation().unwrap_err().contains("made"));
+    }
+
+    #[test]
+    fn a_world_can_stand_behind_a_mutex() {
+        fn movable<T: Send + 'static>(_: std::sync::Mutex<T>) {}
+        movable(std::sync::Mutex::new(world()));
     }
 }

@@ -244,6 +244,7 @@ impl World {
         });
         self.router.add_node();
         if is_agent {
+            self.agents.push(ix);
             self.gossip.add_agent(ix);
         }
         Ok(ix)
@@ -354,13 +355,14 @@ impl World {
         Some(event)
     }
 
-    /// Whether any agent has an event to read, for drivers that step through time.
+    /// Agents that have an event to read, for drivers that step through time.
     pub fn agents_with_events(&self) -> impl Iterator<Item = NodeId> {
+        let agents = self.agents.iter().map(|node| &self.nodes[*node]);
         let waiting = |node: &&Node| {
             let agent = node.agent.as_ref();
             agent.is_some_and(|agent| !agent.events.is_empty())
         };
-        self.nodes.iter().filter(waiting).map(|node| node.id)
+        agents.filter(waiting).map(|node| node.id)
     }
 
     pub(crate) fn tell(&mut self, node: NodeIx, event: NodeEvent) {
@@ -391,10 +393,15 @@ impl World {
     /// Lets every node without lag hear of the tip at once.
     pub(crate) fn see_all(&mut self) {
         let height = self.chain.height().get();
-        for node in 0..self.nodes.len() {
-            let lag = self.nodes[node].agent.as_ref().map_or(0, |agent| agent.lag);
-            self.see_block(node, height.saturating_sub(lag));
+        for node in self.agents.clone() {
+            self.see_block(node, height.saturating_sub(self.lag_of(node)));
         }
+    }
+
+    /// How many blocks a node is held behind.
+    pub(crate) fn lag_of(&self, node: NodeIx) -> u32 {
+        let agent = self.nodes[node].agent.as_ref();
+        agent.map_or(0, |agent| agent.lag)
     }
 
     /// The height that a node knows.

@@ -8,9 +8,9 @@ use thiserror::Error;
 /// HTLCs that one side may have under way (BOLT 2 `max_accepted_htlcs`).
 const MAX_HTLCS: u32 = 483;
 /// Ways that a sender tries.
-const ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 6;
 /// Ways that a sender looks at, those included that it cannot even begin.
-const WAYS: u32 = 30;
+const WAYS: u32 = 12;
 /// What senders pay in fees at most: this part of the amount in millionths, and at least 5 sat.
 const FEE_LIMIT_PPM: u64 = 10_000;
 const FEE_LIMIT_MSAT: u64 = 5_000;
@@ -119,7 +119,7 @@ pub(crate) struct Flights {
 }
 
 impl World {
-    /// Pays as a usual wallet does: the cheapest way first, other ways when channels fail, up to ten.
+    /// Pays as a usual wallet does: the cheapest way first, other ways when channels fail, up to six.
     /// The payment is over when this returns.
     ///
     /// # Errors

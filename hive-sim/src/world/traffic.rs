@@ -181,8 +181,8 @@ impl World {
     /// The agents' channel peers and those peers' largest peers.
     fn focus(&self) -> (Crowd, Crowd) {
         let is_agent = |node: NodeIx| self.nodes[node].agent.is_some();
-        let agents = (0..self.nodes.len()).filter(|node| is_agent(*node));
-        let near: BTreeSet<NodeIx> = agents.flat_map(|node| self.neighbours(node)).collect();
+        let agents = self.agents.iter();
+        let near: BTreeSet<NodeIx> = agents.flat_map(|node| self.neighbours(*node)).collect();
         let far = near.iter().flat_map(|node| self.neighbours(*node));
         let all: BTreeSet<NodeIx> = near.iter().copied().chain(far).collect();
         let outside = all.into_iter().filter(|node| !is_agent(*node));
@@ -191,8 +191,10 @@ impl World {
             .collect();
         all.sort_by_key(|(far, capacity, node)| (*far, std::cmp::Reverse(*capacity), *node));
         all.truncate(FOCUS_NODES);
-        // The square root: a large neighbour shall not take all of it.
-        let weigh = |(_, capacity, node): &(bool, u64, NodeIx)| (*node, capacity.isqrt());
+        // The square root: a large neighbour shall not take all of it. Peers count eightfold.
+        let weigh = |(far, capacity, node): &(bool, u64, NodeIx)| {
+            (*node, capacity.isqrt() * if *far { 1 } else { 8 })
+        };
         let senders = Crowd::new(all.iter().map(weigh));
         let chosen = all.iter().step_by((all.len() / FOCUS_RECEIVERS).max(1));
         let receivers = Crowd::new(chosen.map(weigh).map(|pair| self.as_receiver(pair)));
