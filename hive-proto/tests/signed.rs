@@ -68,7 +68,8 @@ fn t45_a_flipped_field_of_a_vote_makes_it_nobodys() {
     let (hive, key) = (fleet.hive, key(&fleet));
     let vote = fleet.vote(other.node);
     assert_eq!(vote.verify(&hive, &key), Ok(()));
-    let flips: [(&str, fn(&mut Vote)); 5] = [
+    type Flip = fn(&mut Vote);
+    let flips: [(&str, Flip); 5] = [
         ("kind", |vote| vote.text.kind = VoteKind::Expel),
         ("subject", |vote| vote.text.subject = Party::new(6).node),
         ("roster", |vote| vote.text.roster = sample::ZEROS),
@@ -90,7 +91,8 @@ fn t45_a_flipped_field_of_a_ballot_or_an_acceptance_makes_it_nobodys() {
     let certificate = fleet.decide(sample::lock());
     assert!(certificate_counts(&certificate, &hive, &key));
     let other = Party::new(6).node;
-    let flips: [(&str, Box<dyn Fn(&mut Certificate)>); 8] = [
+    type Flip = Box<dyn Fn(&mut Certificate)>;
+    let flips: [(&str, Flip); 8] = [
         ("round", Box::new(|it| it.ballot.round += 1)),
         ("rank", Box::new(|it| it.ballot.rank = sample::ZEROS)),
         ("proposer", Box::new(move |it| it.ballot.proposer = other)),

@@ -5,6 +5,7 @@
     reason = "only tests and the vectors' generator use it"
 )]
 
+pub mod annotate;
 pub mod arb;
 pub mod sample;
 pub mod vectors;

@@ -1,0 +1,180 @@
+//! The test vectors that other implementations read are what this one writes, and it accepts and
+//! refuses what they say.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use common::vectors::{files, hex, text, with_examples};
+use data_encoding::HEXLOWER;
+use hive_proto::{
+    Ballot, Charter, Manifest, Message, Record, Statement, Ticket, VerifyingKey, codec,
+};
+use hive_types::{Digest, HiveId, MemberKey, Network, Signature};
+use serde_json::Value;
+use std::path::PathBuf;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn file(name: &str) -> Value {
+    let text = std::fs::read_to_string(root().join("tests/vectors").join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn field<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> T {
+    serde_json::from_value(value[name].clone()).unwrap()
+}
+
+fn bytes(value: &Value, name: &str) -> Vec<u8> {
+    let hex: String = field(value, name);
+    HEXLOWER.decode(hex.as_bytes()).unwrap()
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a Vec<Value> {
+    value[name].as_array().unwrap()
+}
+
+#[test]
+fn the_files_are_what_the_code_writes() {
+    for (name, value) in files() {
+        let written = std::fs::read_to_string(root().join("tests/vectors").join(name)).unwrap();
+        assert!(
+            written == text(&value),
+            "{name} is not what the code writes; if the format was to change, run \
+             `cargo run -p hive-proto --example vectors` and say so in the changelog"
+        );
+    }
+}
+
+#[test]
+fn the_page_shows_what_the_code_writes() {
+    let page = std::fs::read_to_string(root().join("../docs/protocol.md")).unwrap();
+    assert!(
+        page == with_examples(&page),
+        "docs/protocol.md shows other bytes than the code writes; run \
+         `cargo run -p hive-proto --example vectors`"
+    );
+    for entry in list(&file("messages.json"), "messages") {
+        let name: String = field(entry, "name");
+        let shown = example_bytes(&page, &name);
+        assert_eq!(hex(&shown), field::<String>(entry, "frame"), "{name}");
+        assert!(Message::from_frame(&shown).is_ok());
+    }
+    assert!(Record::parse(example_bytes(&page, "record")).is_ok());
+    assert!(codec::decode::<Statement>(&example_bytes(&page, "statement")).is_ok());
+    assert!(codec::decode::<Ticket>(&example_bytes(&page, "ticket")).is_ok());
+}
+
+/// Reads an example as a reader would: the hex digits before each `#`.
+fn example_bytes(page: &str, name: &str) -> Vec<u8> {
+    let open = format!("<!-- example {name} -->\n```text\n");
+    let (_, rest) = page.split_once(&open).unwrap();
+    let (block, _) = rest.split_once("```").unwrap();
+    let digits = block.lines().flat_map(|line| {
+        let digits = line.split('#').next().unwrap_or_default();
+        digits.chars().filter(|digit| !digit.is_whitespace())
+    });
+    HEXLOWER
+        .decode(digits.collect::<String>().as_bytes())
+        .unwrap()
+}
+
+#[test]
+fn frames_read_as_the_messages_that_they_are() {
+    let file = file("messages.json");
+    let messages = list(&file, "messages");
+    let mut kinds: Vec<u64> = messages.iter().map(|entry| field(entry, "kind")).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 32, 33, 34, 35]);
+    for entry in messages {
+        let frame = bytes(entry, "frame");
+        let message = Message::from_frame(&frame).unwrap();
+        assert_eq!(message.kind(), field::<u64>(entry, "kind"));
+        assert_eq!(message.to_frame().unwrap(), frame);
+    }
+    let charter: Charter = codec::decode(&bytes(&file, "charter")).unwrap();
+    assert_eq!(charter.hive_id(), field::<HiveId>(&file, "hive"));
+    let key: MemberKey = field(&file["founder"], "member_key");
+    let record = Record::parse(bytes(&file["record"], "bytes")).unwrap();
+    assert_eq!(record.hash(), field::<Digest>(&file["record"], "hash"));
+    let key = VerifyingKey::new(&key).unwrap();
+    assert_eq!(record.verify(&charter.hive_id(), &key), Ok(()));
+}
+
+#[test]
+fn invalid_frames_are_refused_for_the_reason_given() {
+    for entry in list(&file("invalid_frames.json"), "frames") {
+        let error = Message::from_frame(&bytes(entry, "frame")).unwrap_err();
+        assert_eq!(error.to_string(), field::<String>(entry, "reason"));
+        assert_eq!(error.is_from_the_future(), field::<bool>(entry, "ignored"));
+    }
+}
+
+#[test]
+fn tickets_read_verify_and_are_refused() {
+    let file = file("tickets.json");
+    let key = VerifyingKey::new(&field(&file, "issuer_key")).unwrap();
+    for entry in list(&file, "tickets") {
+        let text: String = field(entry, "text");
+        let ticket: Ticket = text.parse().unwrap();
+        assert_eq!(ticket.verify(&key), Ok(()));
+        assert_eq!(ticket.to_string(), text);
+        assert_eq!(*ticket.body(), field(entry, "body"));
+        assert_eq!(codec::encode(&ticket), bytes(entry, "payload"));
+        assert_eq!(ticket.hash(), field::<Digest>(entry, "hash"));
+    }
+    for entry in list(&file, "invalid") {
+        let error = field::<String>(entry, "text").parse::<Ticket>();
+        let reason: String = field(entry, "reason");
+        assert_eq!(error.unwrap_err().to_string(), reason);
+    }
+    let forged: Ticket = field::<String>(&file["forged"], "text").parse().unwrap();
+    assert!(forged.verify(&key).is_err());
+}
+
+#[test]
+fn manifests_verify_and_are_refused() {
+    let file = file("manifests.json");
+    let (hive, network): (HiveId, Network) = (field(&file, "hive"), field(&file, "network"));
+    for entry in list(&file, "manifests") {
+        let manifest: Manifest = codec::decode(&bytes(entry, "bytes")).unwrap();
+        let text: String = field(entry, "text");
+        assert_eq!(manifest.certification().text(), text);
+        assert!(manifest.verify(&hive, network).is_ok());
+    }
+    for entry in list(&file, "invalid") {
+        let manifest: Manifest = codec::decode(&bytes(entry, "bytes")).unwrap();
+        let error = manifest.verify(&hive, network).unwrap_err();
+        assert_eq!(error.to_string(), field::<String>(entry, "reason"));
+    }
+}
+
+#[test]
+fn seals_are_bip_340_signatures_over_the_digests_given() {
+    let file = file("seals.json");
+    let key: MemberKey = field(&file, "member_key");
+    let key = secp256k1::XOnlyPublicKey::from_slice(key.as_bytes()).unwrap();
+    assert_eq!(list(&file, "seals").len(), 8);
+    for entry in list(&file, "seals") {
+        let digest: Digest = field(entry, "digest");
+        let signature: Signature = field(entry, "signature");
+        let signature = secp256k1::schnorr::Signature::from_slice(signature.as_bytes()).unwrap();
+        let digest = secp256k1::Message::from_digest(digest.to_bytes());
+        let verified = secp256k1::SECP256K1.verify_schnorr(&signature, &digest, &key);
+        assert_eq!(verified, Ok(()));
+    }
+}
+
+#[test]
+fn ballots_stand_in_the_order_given() {
+    let file = file("ballots.json");
+    let (previous, resource): (Digest, Digest) =
+        (field(&file, "previous"), field(&file, "resource"));
+    let ballots: Vec<Ballot> = field(&file, "ballots");
+    assert!(ballots.is_sorted());
+    for ballot in ballots {
+        let again = Ballot::new(ballot.round, &previous, &resource, ballot.proposer);
+        assert_eq!(again, ballot);
+    }
+}
