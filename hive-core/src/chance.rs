@@ -27,12 +27,6 @@ impl Chance {
         bytes
     }
 
-    pub(crate) fn vec(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        self.0.fill_bytes(&mut bytes);
-        bytes
-    }
-
     /// Up to `count` of `from`, each as likely.
     pub(crate) fn choose<T: Copy>(&mut self, from: &[T], count: usize) -> Vec<T> {
         let mut pool = from.to_vec();

@@ -4,18 +4,38 @@
 //! whoever drives the machine performs outputs in order and starts none before a
 //! [`Output::Persist`] ahead of it is durable.
 
+mod act;
+mod actions;
+mod admit;
+mod answer;
+mod beat;
 mod chance;
 mod command;
+mod config;
+mod decide;
 mod event;
+mod fellowship;
+mod gossip;
+mod hive;
 mod identity;
+mod inbox;
 mod io;
+mod join;
+mod judge;
+mod member;
+mod orient;
+mod outbox;
 mod peers;
+mod plan;
+mod start;
 mod stored;
 
 pub use command::{
     Command, CommandError, ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status,
 };
+pub use config::Config;
 pub use event::Event;
+pub use hive::Hive;
 pub use io::{
     ActionResult, ActionState, AuditEntry, Change, ChangeSet, CommandId, Done, Input, MemberRow,
     Output, Snapshot, StoredAction,

@@ -207,35 +207,23 @@ fn public(graph: &Graph, member: usize, edge: &Edge) -> Attachment {
     }
 }
 
-/// A stale member opens nothing. The own node's chain money bounds what it announced. Slots that the
-/// capital cannot fill are none.
+/// A stale member opens nothing. The own node's chain money bounds what it announced.
 fn means(fellow: &FellowView, own: bool, local: &LocalSnapshot, open_cost: Sat) -> Means {
     let constraint = &fellow.constraint;
-    let channel_min = constraint.channel_min.max(SMALLEST_CHANNEL).get();
-    let mut capital = constraint.capital.get();
-    let mut per_channel = channel_min;
+    let slots = constraint.slots.min(limits::INTENTS_PER_MEMBER as u32);
+    let mut capital = constraint.capital;
     if own {
-        let free = local
+        let fees = open_cost.checked_mul(u64::from(slots));
+        let kept = local
             .on_chain
-            .confirmed
-            .saturating_sub(local.on_chain.reserve);
-        capital = capital.min(free.get());
-        per_channel = per_channel.saturating_add(open_cost.get());
-    }
-    let affordable = u32::try_from(capital / per_channel).unwrap_or(u32::MAX);
-    let slots = constraint.slots.min(affordable.max(1));
-    if own {
-        let fees = open_cost.get().saturating_mul(u64::from(slots));
-        let free = local
-            .on_chain
-            .confirmed
-            .saturating_sub(local.on_chain.reserve);
-        capital = capital.min(free.get().saturating_sub(fees));
+            .reserve
+            .saturating_add(fees.unwrap_or(Sat::new(u64::MAX)));
+        capital = capital.min(local.on_chain.confirmed.saturating_sub(kept));
     }
     Means {
-        capital,
+        capital: capital.get(),
         slots: if fellow.fresh { slots } else { 0 },
-        channel_min,
+        channel_min: constraint.channel_min.max(SMALLEST_CHANNEL).get(),
         channel_max: constraint.channel_max.get(),
     }
 }

@@ -1,0 +1,448 @@
+//! From a proposal to its settlement: gate, lock, permit, result.
+
+use crate::event::Event;
+use crate::hive::{Hive, Stage};
+use crate::io::{ActionResult, ActionState, Change, Done, Output};
+use hive_policy::{Authorized, Refusal, Settlement, Standing, Verdict};
+use hive_proto::{DecisionBody, UnlockReason};
+use hive_types::{Action, ActionId, Msat, NodeId, OutPoint, Proposal, Tier};
+
+impl Hive {
+    /// Puts a proposal of the planner before the gate.
+    pub(crate) fn weigh(&mut self, proposal: Proposal) {
+        if self.is_under_way(&proposal.action) {
+            return;
+        }
+        let id = self.new_action_id();
+        let Some(local) = self.local.as_ref() else {
+            return;
+        };
+        let (tier, banned) = (self.tier(), self.banned());
+        let standing = Standing {
+            tier,
+            reconciled: self.reconciled(),
+            lock: None,
+            banned: &banned,
+        };
+        match self.gate.consider(self.now, id, &proposal, local, standing) {
+            Verdict::Execute(permit) => self.act(id, proposal, permit),
+            Verdict::NeedsLock => self.seek_lock(id, proposal),
+            Verdict::Ask(pending) => {
+                self.announce_intent(&pending.proposal);
+                self.out.audit(
+                    self.now.wall,
+                    "propose",
+                    Some(id),
+                    proposal.explanation.summary.clone(),
+                );
+                self.out.emit(Event::Proposed {
+                    id,
+                    proposal: Box::new(proposal),
+                });
+            }
+            Verdict::Refuse(refusal) => self.refused(id, &proposal, &refusal),
+        }
+    }
+
+    /// The operator's yes: a fresh lock for an open, and every check again before the permit.
+    pub(crate) fn approve(&mut self, id: ActionId) -> Result<String, Refusal> {
+        let Some(local) = self.local.as_ref() else {
+            return Ok("the node was not read yet; try again in a minute".to_owned());
+        };
+        let (tier, banned) = (self.tier(), self.banned());
+        let standing = Standing {
+            tier,
+            reconciled: self.reconciled(),
+            lock: None,
+            banned: &banned,
+        };
+        let proposal = self.gate.approve(self.now, id, local, standing)?;
+        self.out.audit(
+            self.now.wall,
+            "approve",
+            Some(id),
+            "approved by the operator".to_owned(),
+        );
+        let line = format!("approved: {}", proposal.explanation.summary);
+        match proposal.action {
+            Action::Open(_) => self.seek_lock(id, proposal),
+            _ => self.authorize_and_act(id, proposal, None),
+        }
+        Ok(line)
+    }
+
+    fn refused(&mut self, id: ActionId, proposal: &Proposal, refusal: &Refusal) {
+        let reason = format!("{}: {refusal}", proposal.action.kind());
+        // The planner asks again each round; the log keeps each reason once until it changes.
+        if self.last_refusal.as_deref() != Some(reason.as_str()) {
+            self.out
+                .audit(self.now.wall, "refuse", Some(id), reason.clone());
+            self.out.emit(Event::Refused {
+                reason: reason.clone(),
+            });
+            self.last_refusal = Some(reason);
+        }
+    }
+
+    /// Asks the fleet for the target of an open. Nothing is reserved while it decides.
+    fn seek_lock(&mut self, id: ActionId, proposal: Proposal) {
+        let Action::Open(open) = proposal.action else {
+            return;
+        };
+        let Some(height) = self.local.as_ref().map(|local| local.height) else {
+            return;
+        };
+        self.actions
+            .intend(id, proposal.clone(), self.now.wall, &mut self.out);
+        self.announce_intent(&proposal);
+        let body = DecisionBody::Lock {
+            target: open.target,
+            action: id,
+            height,
+        };
+        if let Err(reason) = self.wish(body) {
+            self.lock_lost(id, open.target, reason);
+        }
+    }
+
+    /// The fleet decided that this member may open: every check again, then the permit.
+    pub(crate) fn lock_granted(&mut self, id: ActionId, target: NodeId) {
+        let intended = self
+            .actions
+            .get(&id)
+            .filter(|action| action.state == ActionState::Intended);
+        match intended.map(|action| action.proposal.clone()) {
+            Some(proposal) => self.authorize_and_act(id, proposal, Some(target)),
+            None => self.abandon_lock(target, id),
+        }
+    }
+
+    /// The fleet decided otherwise.
+    pub(crate) fn lock_lost(&mut self, id: ActionId, target: NodeId, reason: String) {
+        let result = ActionResult::NotDone {
+            reason: reason.clone(),
+        };
+        self.actions.set_state(
+            &id,
+            ActionState::NotDone,
+            Some(result),
+            self.now.wall,
+            &mut self.out,
+        );
+        // An approval does not outlive the lock that it was given for.
+        let _ = self.gate.reject(self.now, id);
+        self.retract_intent(&target);
+        self.out.emit(Event::LockLost { target, reason });
+    }
+
+    fn authorize_and_act(&mut self, id: ActionId, proposal: Proposal, locked: Option<NodeId>) {
+        let lock = locked.and_then(|target| self.lock_view(&target));
+        let (tier, banned) = (self.tier(), self.banned());
+        let Some(local) = self.local.as_ref() else {
+            return;
+        };
+        let standing = Standing {
+            tier,
+            reconciled: self.reconciled(),
+            lock: lock.as_ref(),
+            banned: &banned,
+        };
+        match self
+            .gate
+            .authorize(self.now, id, &proposal, local, standing)
+        {
+            Ok(permit) => self.act(id, proposal, permit),
+            Err(refusal) => {
+                self.refused(id, &proposal, &refusal);
+                let result = ActionResult::NotDone {
+                    reason: refusal.to_string(),
+                };
+                self.actions.set_state(
+                    &id,
+                    ActionState::NotDone,
+                    Some(result),
+                    self.now.wall,
+                    &mut self.out,
+                );
+                locked
+                    .into_iter()
+                    .for_each(|target| self.abandon_lock(target, id));
+            }
+        }
+    }
+
+    /// Hands a permitted action to the driver. Reservation and action become durable first.
+    pub(crate) fn act(&mut self, id: ActionId, proposal: Proposal, permit: Authorized) {
+        if self.actions.get(&id).is_none() {
+            self.actions
+                .intend(id, proposal.clone(), self.now.wall, &mut self.out);
+        }
+        self.actions
+            .set_state(&id, ActionState::Acting, None, self.now.wall, &mut self.out);
+        let reserved = format!(
+            "{} reserved: {}",
+            permit.cost(),
+            proposal.explanation.summary
+        );
+        self.out.audit(self.now.wall, "permit", Some(id), reserved);
+        self.out.emit(Event::Acting {
+            id,
+            proposal: Box::new(proposal),
+        });
+        self.out.push(Output::Act { id, permit });
+    }
+
+    /// Books how an action ended. The same end may be told twice: after a crash the driver asks again.
+    pub(crate) fn completed(&mut self, id: ActionId, result: ActionResult) {
+        let Some(action) = self.actions.get(&id).cloned() else {
+            return;
+        };
+        if action.state != ActionState::Acting {
+            return;
+        }
+        let (state, settlement) = match &result {
+            ActionResult::Done(done) => {
+                (ActionState::Done, Settlement::Done { spent: spent(done) })
+            }
+            ActionResult::NotDone { .. } => (ActionState::NotDone, Settlement::NotDone),
+            ActionResult::Unknown { .. } => (ActionState::Acting, Settlement::Unknown),
+        };
+        if state != ActionState::Acting {
+            self.unreconciled.remove(&id);
+        }
+        if let Err(error) = self.gate.settle(self.now, id, settlement) {
+            self.out.emit(Event::Alert {
+                text: error.to_string(),
+            });
+        }
+        self.actions.set_state(
+            &id,
+            state,
+            Some(result.clone()),
+            self.now.wall,
+            &mut self.out,
+        );
+        self.out
+            .audit(self.now.wall, "settle", Some(id), describe(&result));
+        self.tell_end(id, &action.proposal.action, result);
+        self.out.push(Output::Observe);
+    }
+
+    fn tell_end(&mut self, id: ActionId, action: &Action, result: ActionResult) {
+        match (action, result) {
+            (Action::Open(open), ActionResult::Done(Done::Opened { funding, .. })) => {
+                self.announce_funding(open.target, id, funding);
+                self.retract_intent(&open.target);
+                self.out.emit(Event::Opened { id, target: open.target, capacity: open.capacity });
+            }
+            (Action::Rebalance(moved), ActionResult::Done(Done::Paid { fee })) => {
+                let beneficiary = moved.beneficiary;
+                self.out.emit(Event::Pushed { id, beneficiary, amount: moved.amount, fee });
+            }
+            (action, ActionResult::NotDone { reason }) => {
+                if let Action::Open(open) = action {
+                    self.note_refusal(open.target);
+                    self.retract_intent(&open.target);
+                    self.abandon_lock(open.target, id);
+                }
+                self.out.emit(Event::ActionFailed { id, reason });
+            }
+            (_, ActionResult::Unknown { reason }) => self.out.emit(Event::Alert {
+                text: format!("whether action {id} happened is unknown: {reason}; the agent asks the node again"),
+            }),
+            _ => {}
+        }
+    }
+
+    /// Ends every lock of ours that has nothing left to guard: the channel is seen, or there is no
+    /// action behind it.
+    pub(crate) fn tend_locks(&mut self) {
+        for (target, action) in self.own_locks() {
+            match self
+                .actions
+                .get(&action)
+                .map(|stored| (stored.state, stored.result.clone()))
+            {
+                Some((ActionState::Intended | ActionState::Acting, _)) => {}
+                Some((
+                    ActionState::Done,
+                    Some(ActionResult::Done(Done::Opened { funding, .. })),
+                )) => {
+                    if self.is_seen(&funding) {
+                        self.unlock(target, action, UnlockReason::Opened(funding));
+                    }
+                }
+                _ => self.abandon_lock(target, action),
+            }
+        }
+    }
+
+    /// Whether the own node knows the channel's place in the chain.
+    fn is_seen(&self, funding: &OutPoint) -> bool {
+        let channels = self.local.iter().flat_map(|local| &local.channels);
+        channels
+            .filter(|channel| channel.funding == *funding)
+            .any(|channel| channel.scid.is_some())
+    }
+
+    fn abandon_lock(&mut self, target: NodeId, action: ActionId) {
+        self.unlock(target, action, UnlockReason::Abandoned);
+    }
+
+    fn unlock(&mut self, target: NodeId, action: ActionId, reason: UnlockReason) {
+        // A full queue of wishes is no loss: the next look at the locks asks again.
+        let _ = self.wish(DecisionBody::Unlock {
+            target,
+            action,
+            reason,
+        });
+    }
+
+    /// Sets fees among fellows to what the fleet agreed, after saving what they were.
+    pub(crate) fn tend_fees(&mut self) {
+        if !self.config.manage_fees || !self.reconciled() {
+            return;
+        }
+        let Some(local) = self.local.clone() else {
+            return;
+        };
+        let plan = match &self.stage {
+            Stage::Member(_) => {
+                let fleet = self.fleet_view();
+                hive_policy::corridor::fee_changes(&fleet, &local, &self.saved_fees)
+            }
+            _ => hive_policy::corridor::restore_changes(&local, &self.saved_fees),
+        };
+        for (channel, policy) in plan.save {
+            self.saved_fees.insert(channel, policy);
+            self.out.store(Change::SavedFee { channel, policy });
+        }
+        for channel in plan.forget {
+            self.saved_fees.remove(&channel);
+            self.out.store(Change::ForgetFee { channel });
+        }
+        for change in plan.set {
+            self.set_fee(change.set);
+        }
+    }
+
+    fn set_fee(&mut self, set: hive_types::SetPolicy) {
+        let action = Action::SetPolicy(set);
+        if self.is_under_way(&action) {
+            return;
+        }
+        let Some(local) = self.local.as_ref() else {
+            return;
+        };
+        let proposal = fee_proposal(set);
+        let id = self.actions.fresh_id(&mut self.chance);
+        let restoring = !matches!(self.stage, Stage::Member(_));
+        let permit = if restoring {
+            self.gate
+                .authorize_restore(self.now, id, &set, &self.saved_fees, local)
+        } else {
+            let (tier, banned) = (self.tier(), self.banned());
+            let standing = Standing {
+                tier,
+                reconciled: true,
+                lock: None,
+                banned: &banned,
+            };
+            self.gate
+                .authorize(self.now, id, &proposal, local, standing)
+        };
+        match permit {
+            Ok(permit) => self.act(id, proposal, permit),
+            Err(refusal) => self.refused(id, &proposal, &refusal),
+        }
+    }
+
+    /// Whether the same thing is wanted, under way or waiting for the operator already.
+    fn is_under_way(&self, action: &Action) -> bool {
+        let busy = self
+            .actions
+            .iter()
+            .filter(|stored| matches!(stored.state, ActionState::Intended | ActionState::Acting));
+        let waiting = self
+            .gate
+            .pending()
+            .iter()
+            .map(|pending| &pending.proposal.action);
+        busy.map(|stored| stored.action())
+            .chain(waiting)
+            .any(|other| same_thing(other, action))
+    }
+
+    fn new_action_id(&mut self) -> ActionId {
+        self.actions.fresh_id(&mut self.chance)
+    }
+
+    /// Whether the node's real state is known: what was acting before a restart has an end.
+    pub(crate) fn reconciled(&self) -> bool {
+        self.unreconciled.is_empty() && self.local.is_some() && !self.is_restoring()
+    }
+
+    pub(crate) fn tier(&self) -> Option<Tier> {
+        match &self.stage {
+            Stage::Member(member) => member.tier(),
+            _ => None,
+        }
+    }
+}
+
+/// Two actions that must not run at once.
+fn same_thing(one: &Action, other: &Action) -> bool {
+    match (one, other) {
+        (Action::Open(one), Action::Open(other)) => one.target == other.target,
+        (Action::SetPolicy(one), Action::SetPolicy(other)) => one.channel == other.channel,
+        (Action::Rebalance(one), Action::Rebalance(other)) => {
+            let ends = |hops: &[hive_types::RouteHop]| {
+                (
+                    hops.first().map(|hop| hop.channel),
+                    hops.last().map(|hop| hop.channel),
+                )
+            };
+            ends(&one.hops) == ends(&other.hops)
+        }
+        (Action::Probe(one), Action::Probe(other)) => one == other,
+        _ => false,
+    }
+}
+
+fn spent(done: &Done) -> Msat {
+    match done {
+        Done::Opened { fee, .. } => fee.to_msat_saturating(),
+        Done::Paid { fee } => *fee,
+        Done::Set { .. } | Done::Probed { .. } => Msat::ZERO,
+    }
+}
+
+fn describe(result: &ActionResult) -> String {
+    match result {
+        ActionResult::Done(Done::Opened { funding, fee, .. }) => {
+            format!("opened by {funding}, {fee} on-chain")
+        }
+        ActionResult::Done(Done::Paid { fee }) => format!("paid {fee} in routing fees"),
+        ActionResult::Done(Done::Set { .. }) => "policy set".to_owned(),
+        ActionResult::Done(Done::Probed { arrived, .. }) => format!("probed, arrived: {arrived}"),
+        ActionResult::NotDone { reason } => format!("not done: {reason}"),
+        ActionResult::Unknown { reason } => format!("unknown: {reason}"),
+    }
+}
+
+fn fee_proposal(set: hive_types::SetPolicy) -> Proposal {
+    let summary = format!(
+        "set {} to {} and {} for a fellow",
+        set.channel, set.policy.base, set.policy.rate
+    );
+    Proposal {
+        action: Action::SetPolicy(set),
+        cost: Msat::ZERO,
+        value_per_day: Msat::ZERO,
+        confidence: hive_types::Ppm::ONE,
+        explanation: hive_types::Explanation {
+            summary,
+            facts: Vec::new(),
+        },
+    }
+}

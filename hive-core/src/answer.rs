@@ -1,0 +1,416 @@
+//! The operator's commands, one by one.
+
+use crate::command::{
+    Command, CommandError, ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status,
+};
+use crate::hive::{Hive, Stage};
+use crate::io::{ActionResult, ActionState, Done};
+use crate::member::Membership;
+use hive_policy::{Mode, Pending};
+use hive_proto::{TicketBody, VoteKind};
+use hive_types::limits::ADDRESSES;
+use hive_types::{Action, Capabilities, Millis, Msat, NodeId, Ppm, Sat, TicketId, Tier};
+
+type Answer = Result<Reply, CommandError>;
+
+impl Hive {
+    pub(crate) fn command(&mut self, command: Command) -> Answer {
+        match command {
+            Command::Init => self.found().map(Reply::Done),
+            Command::Join { ticket } => self.join(ticket).map(Reply::Done),
+            Command::Leave => self.leave().map(Reply::Done),
+            Command::Invite {
+                tier,
+                guest,
+                lifetime,
+                required,
+            } => self.invite(tier, guest, lifetime, required),
+            Command::Status => Ok(Reply::Status(self.status())),
+            Command::Members => self.members(),
+            Command::Plan => self.show_plan(),
+            Command::Pending => Ok(Reply::Proposals(
+                self.gate.pending().iter().map(row).collect(),
+            )),
+            Command::Approve { action } => self.approve_command(action),
+            Command::Reject { action, reason } => self.reject(action, &reason),
+            Command::Mode { mode } => Ok(self.mode(mode)),
+            Command::Pause { span } => Ok(self.pause(span)),
+            Command::Ban { peer, reason } => self.ban(peer, reason),
+            Command::Unban { peer } => self.unban(peer),
+            Command::Vouch { node } => self.vote(node, VoteKind::Promote, ""),
+            Command::Expel { node, reason } => self.vote(node, VoteKind::Expel, &reason),
+            Command::Locks => self.locks(),
+            Command::Contribution { node } => self.contribution(node),
+            Command::Report { days } => Ok(Reply::Report(self.report(days))),
+            Command::RotateKey => self.rotate_key().map(Reply::Done),
+            Command::Refound => self.refound().map(Reply::Done),
+        }
+    }
+
+    pub(crate) fn in_fleet(&mut self) -> Result<&mut Membership, CommandError> {
+        match &mut self.stage {
+            Stage::Member(member) => Ok(member),
+            _ => Err(CommandError::NoFleet),
+        }
+    }
+
+    fn as_full_member(&mut self) -> Result<&mut Membership, CommandError> {
+        match self.in_fleet()? {
+            member if member.tier() == Some(Tier::Full) => Ok(member),
+            member if member.tier().is_none() => Err(CommandError::Starting {
+                waiting_for: "the fleet's decisions".to_owned(),
+            }),
+            _ => Err(CommandError::Probationary),
+        }
+    }
+
+    fn invite(
+        &mut self,
+        tier: Tier,
+        guest: Option<NodeId>,
+        lifetime: Millis,
+        required: Capabilities,
+    ) -> Answer {
+        let id = TicketId::from_bytes(self.chance.bytes());
+        let expires = self.now.wall.plus(lifetime);
+        let own = self.config.node_id;
+        let mut addresses = self.config.addresses.clone();
+        addresses.truncate(ADDRESSES);
+        if addresses.is_empty() {
+            // The guest's node may know the address from the graph, or be connected already.
+            addresses.push(String::new());
+        }
+        let contacts = addresses
+            .into_iter()
+            .map(|address| (own, address))
+            .collect();
+        let network = self.config.network;
+        let member = self.as_full_member()?;
+        let (hive, epoch) = (member.identity.hive(), member.identity.epoch());
+        let body = TicketBody {
+            hive,
+            network,
+            issuer: own,
+            epoch,
+            id,
+            tier,
+            required,
+            expires,
+            guest,
+            contacts,
+        };
+        let ticket = member
+            .write_ticket(body)
+            .map_err(|error| CommandError::Ticket {
+                reason: error.to_string(),
+            })?;
+        let text = ticket.to_string();
+        self.out
+            .audit(self.now.wall, "invite", None, format!("ticket {id}"));
+        Ok(Reply::Ticket(text))
+    }
+
+    fn status(&self) -> Status {
+        let local = self.local.as_ref();
+        let member = match &self.stage {
+            Stage::Member(member) => Some(member),
+            _ => None,
+        };
+        let members = member
+            .map(|member| member.fellows().collect::<Vec<_>>())
+            .unwrap_or_default();
+        Status {
+            node_id: self.config.node_id,
+            hive: member.map(|member| member.identity.hive()),
+            stage: self.stage_name().to_owned(),
+            tier: self.tier(),
+            members: members.len() + usize::from(self.tier().is_some()),
+            connected: members
+                .iter()
+                .filter(|node| self.peers.is_connected(node))
+                .count(),
+            head: member.map_or(0, |member| member.head().0),
+            mode: self.gate.mode(),
+            paused_until: self.gate.halt().paused_until,
+            height: local.map(|local| local.height).unwrap_or_default(),
+            synced: local.is_some_and(|local| local.synced),
+            pending: self.gate.pending().len(),
+            acting: self.actions.acting().count(),
+            state: member
+                .map(|member| member.state_digest().to_string())
+                .unwrap_or_default(),
+            alerts: self.alerts(),
+        }
+    }
+
+    fn stage_name(&self) -> &'static str {
+        match &self.stage {
+            Stage::Alone => "alone",
+            Stage::Founding(_) | Stage::Joining(_) => "joining",
+            Stage::Member(member) if member.is_starting() => "starting",
+            Stage::Member(_) => "member",
+            Stage::Halted => "halted",
+        }
+    }
+
+    fn alerts(&self) -> Vec<String> {
+        let mut alerts = Vec::new();
+        let mut say = |condition: bool, text: &str| {
+            if condition {
+                alerts.push(text.to_owned());
+            }
+        };
+        say(self.local.is_none(), "the node was not read yet");
+        say(
+            self.local.as_ref().is_some_and(|local| !local.synced),
+            "the node is not synced; nothing is opened until it is",
+        );
+        say(
+            self.gate.halt().stopped,
+            "the kill switch is on; nothing is done until it is released",
+        );
+        say(
+            !self.unreconciled.is_empty(),
+            "the end of earlier actions is unknown; nothing is spent until the node has told",
+        );
+        say(
+            matches!(&self.stage, Stage::Member(member) if member.is_starting()),
+            "waiting for a fellow to return this member's newest records",
+        );
+        say(
+            matches!(self.stage, Stage::Halted),
+            "this agent met a copy of itself and stopped; stop one of the two, then restart",
+        );
+        alerts
+    }
+
+    fn members(&mut self) -> Answer {
+        self.in_fleet()?;
+        let fleet = self.fleet_view();
+        let Stage::Member(member) = &self.stage else {
+            return Err(CommandError::NoFleet);
+        };
+        let rows = fleet.members.iter().map(|fellow| Member {
+            node_id: fellow.node_id,
+            tier: fellow.tier,
+            connected: fellow.node_id == self.config.node_id
+                || self.peers.is_connected(&fellow.node_id),
+            fresh: fellow.fresh,
+            channels: fellow.channels.len(),
+            equivocated: member
+                .merged
+                .standing(&fellow.node_id)
+                .is_some_and(|standing| standing.is_flagged()),
+            software: member.software(&fellow.node_id),
+            confirmed: self
+                .confirmed(&fellow.node_id)
+                .names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+        });
+        Ok(Reply::Members(rows.collect()))
+    }
+
+    fn show_plan(&mut self) -> Answer {
+        self.in_fleet()?;
+        let proposals = self.make_plan().ok_or(CommandError::Starting {
+            waiting_for: "the node's channels and graph".to_owned(),
+        })?;
+        let rows = proposals.into_iter();
+        let rows = rows.map(|proposal| ProposalRow {
+            id: None,
+            proposal,
+            expires: None,
+        });
+        Ok(Reply::Proposals(rows.collect()))
+    }
+
+    fn approve_command(&mut self, action: hive_types::ActionId) -> Answer {
+        self.approve(action)
+            .map(Reply::Done)
+            .map_err(|refusal| CommandError::NoProposal {
+                reason: refusal.to_string(),
+            })
+    }
+
+    fn reject(&mut self, action: hive_types::ActionId, reason: &str) -> Answer {
+        self.gate
+            .reject(self.now, action)
+            .map_err(|refusal| CommandError::NoProposal {
+                reason: refusal.to_string(),
+            })?;
+        self.out.audit(
+            self.now.wall,
+            "reject",
+            Some(action),
+            format!("rejected: {reason}"),
+        );
+        Ok(Reply::Done("rejected".to_owned()))
+    }
+
+    fn mode(&mut self, mode: Option<Mode>) -> Reply {
+        if let Some(mode) = mode {
+            self.gate.set_mode(mode);
+            self.out
+                .audit(self.now.wall, "mode", None, format!("{mode:?}"));
+        }
+        Reply::Mode(self.gate.mode())
+    }
+
+    fn pause(&mut self, span: Option<Millis>) -> Reply {
+        let line = match span {
+            None => {
+                self.gate.stop();
+                "stopped: nothing is done until hive-pause 0".to_owned()
+            }
+            Some(Millis::ZERO) => {
+                self.gate.release();
+                self.gate.resume();
+                "released".to_owned()
+            }
+            Some(span) => {
+                self.gate.pause(self.now, span);
+                format!("paused for {span}")
+            }
+        };
+        self.out.audit(self.now.wall, "pause", None, line.clone());
+        Reply::Done(line)
+    }
+
+    fn locks(&mut self) -> Answer {
+        self.in_fleet()?;
+        let locks = self.fleet_view().locks;
+        let rows = locks.into_iter().map(|lock| LockRow {
+            target: lock.target,
+            holder: lock.holder,
+            height: lock.height,
+            until: lock.until,
+        });
+        Ok(Reply::Locks(rows.collect()))
+    }
+
+    fn contribution(&mut self, node: Option<NodeId>) -> Answer {
+        let member = self.in_fleet()?;
+        let fellows: Vec<NodeId> = member.fellows().collect();
+        if let Some(node) = node.filter(|node| !fellows.contains(node)) {
+            return Err(CommandError::NoMember { node });
+        }
+        let asked = fellows
+            .into_iter()
+            .filter(|fellow| node.is_none_or(|node| node == *fellow));
+        Ok(Reply::Contribution(
+            asked.map(|fellow| self.contribution_of(fellow)).collect(),
+        ))
+    }
+
+    /// What this node's own forwards say; the fellow's own count is not compared with it.
+    fn contribution_of(&self, fellow: NodeId) -> ContributionRow {
+        let forwards = || self.local.iter().flat_map(|local| &local.forwards);
+        let sum = |of: &dyn Fn(&hive_types::ForwardTotals) -> bool| -> Msat {
+            forwards()
+                .filter(|totals| of(totals))
+                .map(|totals| totals.volume)
+                .sum()
+        };
+        let forwarded_for = sum(&|totals| totals.from == fellow && totals.to != fellow);
+        let forwarded_by = sum(&|totals| totals.to == fellow && totals.from != fellow);
+        let known = !forwarded_by.is_zero();
+        let ratio = Ppm::of(forwarded_for.get(), forwarded_by.get()).get();
+        ContributionRow {
+            node_id: fellow,
+            forwarded_for,
+            forwarded_by,
+            ratio_ppm: known.then_some(ratio),
+        }
+    }
+
+    fn report(&self, days: u32) -> Report {
+        let since = self
+            .now
+            .wall
+            .get()
+            .saturating_sub(Millis::from_days(days.into()).get());
+        let mut report = Report {
+            reserved: self.gate.usage(self.now).reserved,
+            earned: self
+                .local
+                .iter()
+                .flat_map(|local| &local.forwards)
+                .map(|f| f.fees)
+                .sum(),
+            ..Report::default()
+        };
+        let ended = self
+            .actions
+            .iter()
+            .filter(|action| action.state == ActionState::Done && action.wall.get() >= since);
+        for action in ended {
+            match (action.action(), &action.result) {
+                (Action::Open(open), Some(ActionResult::Done(Done::Opened { fee, .. }))) => {
+                    report.opens += 1;
+                    report.opened = report.opened.saturating_add(open.capacity);
+                    report.open_fees = report.open_fees.saturating_add(fee.to_msat_saturating());
+                }
+                (Action::Rebalance(_), Some(ActionResult::Done(Done::Paid { fee }))) => {
+                    report.rebalances += 1;
+                    report.rebalance_fees = report.rebalance_fees.saturating_add(*fee);
+                }
+                _ => {}
+            }
+        }
+        report
+    }
+
+    fn vote(&mut self, node: NodeId, kind: VoteKind, reason: &str) -> Answer {
+        let member = self.as_full_member()?;
+        if !member.is_fellow(&node) {
+            return Err(CommandError::NoMember { node });
+        }
+        self.cast_vote(node, kind)?;
+        self.out.audit(
+            self.now.wall,
+            "vote",
+            None,
+            format!("{kind:?} {node}: {reason}"),
+        );
+        Ok(Reply::Done(
+            "voted; it is decided when a majority of all full members has".to_owned(),
+        ))
+    }
+
+    fn ban(&mut self, peer: NodeId, reason: String) -> Answer {
+        if self.in_fleet().is_ok_and(|member| member.is_fellow(&peer)) {
+            return Err(CommandError::Refused {
+                reason: "a fellow is not banned but expelled; use hive-expel".to_owned(),
+            });
+        }
+        self.set_ban(peer, Some(&reason))?;
+        self.out
+            .audit(self.now.wall, "ban", None, format!("{peer}: {reason}"));
+        Ok(Reply::Done(format!(
+            "banned {peer}: no new channels and no pushes; channels stay"
+        )))
+    }
+
+    fn unban(&mut self, peer: NodeId) -> Answer {
+        self.set_ban(peer, None)?;
+        self.out
+            .audit(self.now.wall, "unban", None, peer.to_string());
+        Ok(Reply::Done(format!("no longer banned: {peer}")))
+    }
+}
+
+fn row(pending: &Pending) -> ProposalRow {
+    ProposalRow {
+        id: Some(pending.id),
+        proposal: pending.proposal.clone(),
+        expires: Some(pending.expires()),
+    }
+}
+
+/// Capital that the member would put into channels: what it is willing to, as far as it has it.
+pub(crate) fn free_capital(willing: Sat, confirmed: Sat, reserve: Sat) -> Sat {
+    let free = confirmed.saturating_sub(reserve);
+    if free < willing { free } else { willing }
+}

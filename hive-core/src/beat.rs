@@ -1,0 +1,111 @@
+//! The heartbeat: what fellows are told of this node's channels, and when.
+
+use crate::hive::{Hive, Stage};
+use hive_proto::{Counter, Heartbeat, HeartbeatChange, Share, Sharing, Unannounced, keys};
+use hive_state::merged::Draft;
+use hive_types::limits::{HEARTBEAT_INTERVAL, HEARTBEAT_UNANNOUNCED};
+use hive_types::{Elapsed, LocalSnapshot, Millis, NodeId};
+use std::collections::BTreeMap;
+
+/// A full heartbeat is written anew at least this often, so that changes stay small.
+const FULL_INTERVAL: Millis = Millis::from_hours(12);
+
+/// What was told last.
+#[derive(Default)]
+pub(crate) struct Heart {
+    full: Option<(Counter, Heartbeat, Elapsed)>,
+    sent: Option<(Heartbeat, Elapsed)>,
+}
+
+impl Heart {
+    /// When the next one is due if nothing changes.
+    pub(crate) fn due(&self) -> Elapsed {
+        self.sent
+            .as_ref()
+            .map_or(Elapsed::ZERO, |(_, at)| at.plus(HEARTBEAT_INTERVAL))
+    }
+}
+
+impl Hive {
+    /// Writes a heartbeat when one is due: something changed by more than a tenth, or time is up.
+    pub(crate) fn tend_heart(&mut self) {
+        let (Some(local), Stage::Member(member)) = (&self.local, &self.stage) else {
+            return;
+        };
+        if !member.merged.may_write() || member.leaving.is_some() {
+            return;
+        }
+        let Some(new) = heartbeat(local, &self.config.sharing) else {
+            return;
+        };
+        let is_due = self.now.elapsed >= member.heart.due()
+            || member
+                .heart
+                .sent
+                .as_ref()
+                .is_none_or(|(sent, _)| sent.significant(&new));
+        if is_due {
+            self.beat(new);
+        }
+    }
+
+    fn beat(&mut self, new: Heartbeat) {
+        let now = self.now.elapsed;
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        let base = member
+            .heart
+            .full
+            .as_ref()
+            .filter(|(_, _, at)| now.since(*at) < FULL_INTERVAL);
+        let change = base.map(|(counter, full, _)| HeartbeatChange::between(full, *counter, &new));
+        let full = Draft::new(keys::heartbeat_full(), &new, 0);
+        let draft = change.map(|change| Draft::new(keys::heartbeat_change(), &change, 0));
+        // A change that is as long as a full one saves nothing.
+        let draft = draft.filter(|change| 2 * change.body.len() <= full.body.len().max(64));
+        let is_full = draft.is_none();
+        let Some(version) = self.write(draft.unwrap_or(full)) else {
+            return;
+        };
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        if is_full {
+            member.heart.full = Some((version.counter, new.clone(), now));
+        }
+        member.heart.sent = Some((new, now));
+    }
+}
+
+/// What this node tells. Channels without a place in the chain wait; too many are cut.
+fn heartbeat(local: &LocalSnapshot, sharing: &BTreeMap<NodeId, Sharing>) -> Option<Heartbeat> {
+    let mut announced = BTreeMap::new();
+    let mut unannounced = Vec::new();
+    for channel in &local.channels {
+        let explicit = sharing.get(&channel.peer).copied();
+        let told = explicit.unwrap_or_default();
+        let Some(share) = Share::of(channel.spendable, channel.capacity, told) else {
+            continue;
+        };
+        match channel.scid {
+            Some(scid) if channel.announced => {
+                announced.insert(scid, share);
+            }
+            // Nobody sees an unannounced channel but its ends: it is told by opt-in only.
+            _ if explicit.is_some() && unannounced.len() < HEARTBEAT_UNANNOUNCED => {
+                let (peer, capacity) = (channel.peer, channel.capacity);
+                unannounced.push(Unannounced {
+                    peer,
+                    capacity,
+                    share,
+                });
+            }
+            _ => {}
+        }
+    }
+    while announced.len() > hive_types::limits::HEARTBEAT_CHANNELS {
+        announced.pop_first();
+    }
+    Heartbeat::new(announced, unannounced).ok()
+}

@@ -1,0 +1,278 @@
+//! What is merged, on its way: reconciliation, fresh records and their relay, and the store's copy.
+
+use crate::event::Event;
+use crate::hive::{Hive, Stage};
+use crate::io::{Change, Output};
+use hive_proto::{
+    ChainRequest, Delta, DigestLine, Item, Listing, Message, Version, clamp_hops, codec,
+};
+use hive_state::merged::{Change as MergedChange, Draft, Merge, Refused};
+use hive_types::limits::{GOSSIP_FANOUT, GOSSIP_INTERVAL, RELAY_HOPS};
+use hive_types::{Millis, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// What the store keeps of an author beside its records.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum StoredAuthor {
+    /// A member: the manifest of its epoch, proofs against it, what this replica remembers of it.
+    Here {
+        epoch: Item,
+        proofs: Vec<Item>,
+        memory: hive_state::merged::Memory,
+    },
+    /// It left; its highest version outlives its records.
+    Gone(Version),
+}
+
+impl Hive {
+    /// Members that meet tell each other what they have.
+    pub(crate) fn fellow_connected(&mut self, peer: NodeId) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        if member.hears(&peer) {
+            self.send_digest(peer);
+        }
+    }
+
+    fn send_digest(&mut self, to: NodeId) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        self.out.send(to, &Message::Digest(member.merged.digest()));
+        let from = member.head().next();
+        self.out
+            .send(to, &Message::ChainRequest(ChainRequest { from }));
+    }
+
+    /// A round: one random fellow. What was lost on the way is found again here.
+    pub(crate) fn tend_gossip(&mut self) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        if self.now.elapsed < member.next_gossip {
+            return;
+        }
+        // Rounds of different members drift apart, so that they do not meet in bursts.
+        let jitter = self.chance.below(GOSSIP_INTERVAL.get() / 4);
+        member.next_gossip = self
+            .now
+            .elapsed
+            .plus(Millis::new(GOSSIP_INTERVAL.get() + jitter));
+        let fellows = self.connected_fellows(None);
+        if let Some(fellow) = self.chance.choose(&fellows, 1).pop() {
+            self.send_digest(fellow);
+        }
+        self.dial();
+    }
+
+    /// Dials one fellow that is not connected. Both ends of a pair do, each in its own rounds.
+    fn dial(&mut self) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let away: Vec<NodeId> = member
+            .fellows()
+            .filter(|node| !self.peers.is_connected(node))
+            .collect();
+        if let Some(to) = self.chance.choose(&away, 1).pop() {
+            let manifest = member.merged.manifest(&to);
+            let addresses = manifest.map(|manifest| manifest.profile().addresses.clone());
+            self.out.push(Output::Connect {
+                to,
+                addresses: addresses.unwrap_or_default(),
+            });
+        }
+    }
+
+    pub(crate) fn digest(&mut self, from: NodeId, lines: &[DigestLine]) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let answer = member.merged.answer(lines);
+        let is_abreast = member.merged.is_abreast(lines);
+        if !answer.delta.items.is_empty() || !answer.delta.want.is_empty() {
+            self.out.send(from, &Message::Delta(answer.delta));
+        }
+        for listing in answer.listings {
+            self.out.send(from, &Message::Listing(listing));
+        }
+        if is_abreast {
+            self.fellow_returned(from);
+        }
+    }
+
+    pub(crate) fn listing(&mut self, from: NodeId, listing: &Listing) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let answer = member.merged.on_listing(listing);
+        if let Some(delta) = answer.delta {
+            self.out.send(from, &Message::Delta(delta));
+        }
+        if let Some(listing) = answer.listing {
+            self.out.send(from, &Message::Listing(listing));
+        }
+    }
+
+    pub(crate) fn delta(&mut self, from: NodeId, delta: Delta) {
+        let hops = clamp_hops(delta.hops);
+        let mut fresh = Vec::new();
+        for item in delta.items {
+            let Some(news) = self.merge(from, item) else {
+                return;
+            };
+            fresh.extend(news);
+        }
+        self.store_merged();
+        if hops > 0 {
+            self.spread(fresh, hops - 1, Some(from));
+        }
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        if let Some(answer) = member.merged.answer_want(&delta.want) {
+            self.out.send(from, &Message::Delta(answer));
+        }
+        if delta.more {
+            self.send_digest(from);
+        }
+    }
+
+    /// Merges one item. `None` when this member stopped over it; the item itself when it is news.
+    fn merge(&mut self, from: NodeId, item: Item) -> Option<Option<Item>> {
+        let Stage::Member(member) = &mut self.stage else {
+            return None;
+        };
+        let merged = member.merged.merge(item.clone(), self.now);
+        let is_news = merged.is_news();
+        match merged {
+            Merge::OwnNewer { version } => self.own_newer(from, version),
+            Merge::Equivocation { author, version } => {
+                if author == self.config.node_id {
+                    self.own_newer(from, version);
+                }
+                self.out.audit(
+                    self.now.wall,
+                    "equivocation",
+                    None,
+                    format!("{author} at {version}"),
+                );
+                self.out.emit(Event::Equivocation { author });
+            }
+            // Records of somebody whose admission or new epoch is not known here yet: the chain and
+            // the next round bring both.
+            Merge::Refused(Refused::Stranger(_) | Refused::EpochUnknown(_)) => {}
+            Merge::Refused(reason) => self.bad_peer(from, reason.to_string()),
+            Merge::New | Merge::Replaced | Merge::Old | Merge::Duplicate | Merge::Opened { .. } => {
+            }
+        }
+        let Stage::Member(member) = &mut self.stage else {
+            return None;
+        };
+        member.stirred |= is_news;
+        Some(is_news.then_some(item))
+    }
+
+    /// Signs and keeps a record of this member, and tells fellows. `None` while it must not write.
+    pub(crate) fn write(&mut self, draft: Draft) -> Option<Version> {
+        let Stage::Member(member) = &mut self.stage else {
+            return None;
+        };
+        let secret = member.identity.secret.clone();
+        let record = match member.merged.write(draft, &secret, self.now) {
+            Ok(record) => record,
+            Err(error) => {
+                self.alert(format!("a record was not written: {error}"));
+                return None;
+            }
+        };
+        let version = record.fields().version;
+        self.store_merged();
+        self.spread(
+            vec![Item::Record(record.bytes().to_vec())],
+            RELAY_HOPS,
+            None,
+        );
+        Some(version)
+    }
+
+    /// Hands fresh items to a few fellows, who hand them on.
+    pub(crate) fn spread(&mut self, items: Vec<Item>, hops: u8, except: Option<NodeId>) {
+        if items.is_empty() {
+            return;
+        }
+        let fellows = self.connected_fellows(except);
+        let delta = Delta {
+            hops,
+            items,
+            want: Vec::new(),
+            more: false,
+        };
+        let message = Message::Delta(delta);
+        for fellow in self.chance.choose(&fellows, GOSSIP_FANOUT) {
+            self.out.send(fellow, &message);
+        }
+    }
+
+    /// Hands what changed in the replica to the store.
+    pub(crate) fn store_merged(&mut self) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        for change in member.merged.take_changes() {
+            match change {
+                MergedChange::Put {
+                    author,
+                    key,
+                    item: Item::Record(bytes),
+                } => {
+                    self.out.store(Change::Record { author, key, bytes });
+                }
+                MergedChange::Put { .. } => {}
+                MergedChange::Remove { author, key } => {
+                    self.out.store(Change::DropRecord { author, key });
+                }
+                MergedChange::Forget { author, newest } => {
+                    self.out.store(Change::DropRecords { author });
+                    let bytes = codec::encode(&StoredAuthor::Gone(newest));
+                    self.out.store(Change::Author { author, bytes });
+                }
+                MergedChange::Open {
+                    author,
+                    item,
+                    memory,
+                } => {
+                    let proofs = member
+                        .merged
+                        .proofs(&author)
+                        .map(|proof| proof.to_item())
+                        .collect();
+                    let bytes = codec::encode(&StoredAuthor::Here {
+                        epoch: item,
+                        proofs,
+                        memory,
+                    });
+                    self.out.store(Change::DropRecords { author });
+                    self.out.store(Change::Author { author, bytes });
+                }
+                MergedChange::Proofs {
+                    author,
+                    items,
+                    memory,
+                } => {
+                    let Some(manifest) = member.merged.manifest(&author) else {
+                        continue;
+                    };
+                    let epoch = Item::Epoch(Box::new(manifest.manifest().clone()));
+                    let bytes = codec::encode(&StoredAuthor::Here {
+                        epoch,
+                        proofs: items,
+                        memory,
+                    });
+                    self.out.store(Change::Author { author, bytes });
+                }
+            }
+        }
+    }
+}

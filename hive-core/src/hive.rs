@@ -1,0 +1,132 @@
+//! The machine: what it holds, and where each input goes.
+
+use crate::actions::Actions;
+use crate::chance::Chance;
+use crate::config::Config;
+use crate::event::Event;
+use crate::io::{Change, Input, Output, Snapshot};
+use crate::join::{Founding, Joining};
+use crate::member::Membership;
+use crate::outbox::Outbox;
+use crate::peers::Peers;
+use hive_planner::graph::Graph;
+use hive_policy::Gate;
+use hive_policy::bans::BanList;
+use hive_policy::corridor::SavedFees;
+use hive_proto::Epoch;
+use hive_types::{ActionId, Elapsed, HiveId, LocalSnapshot, NodeId, Now};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One member's whole mind: everything that is decided is decided here, and nothing is done here.
+///
+/// Deterministic: the same seed, snapshot and inputs give the same outputs, byte for byte.
+pub struct Hive {
+    pub(crate) config: Config,
+    pub(crate) chance: Chance,
+    pub(crate) now: Now,
+    pub(crate) peers: Peers,
+    pub(crate) local: Option<LocalSnapshot>,
+    pub(crate) graph: Option<Arc<Graph>>,
+    pub(crate) gate: Gate,
+    pub(crate) actions: Actions,
+    /// What was acting when the agent stopped and has no end yet.
+    pub(crate) unreconciled: BTreeSet<ActionId>,
+    pub(crate) saved_fees: SavedFees,
+    pub(crate) bans: BanList,
+    /// The newest epoch that this node had in fleets that it left.
+    pub(crate) epochs: BTreeMap<HiveId, Epoch>,
+    /// Nodes that stand in the table of members.
+    pub(crate) rows: BTreeSet<NodeId>,
+    pub(crate) last_refusal: Option<String>,
+    pub(crate) stage: Stage,
+    pub(crate) out: Outbox,
+}
+
+/// Where this node stands.
+pub(crate) enum Stage {
+    /// In no fleet.
+    Alone,
+    /// Waits for its node to sign the founder's manifest.
+    Founding(Founding),
+    /// On its way in.
+    Joining(Box<Joining>),
+    /// In a fleet.
+    Member(Box<Membership>),
+    /// Met a copy of itself and does nothing any more.
+    Halted,
+}
+
+impl Hive {
+    /// A machine that goes on from what was stored; `seed` is 32 random bytes, new in each boot.
+    pub fn new(config: Config, seed: [u8; 32], restored: Snapshot, now: Now) -> Self {
+        crate::start::restore(config, Chance::new(seed), restored, now)
+    }
+
+    /// Takes in what happened. Never fails and never blocks; a bad peer is an [`Event`].
+    pub fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<Output> {
+        self.now = now;
+        if !matches!(self.stage, Stage::Halted) || matches!(input, Input::Command { .. }) {
+            self.take_in(input);
+            self.advance();
+        }
+        for change in self.gate.take_changes() {
+            self.out.store(Change::Gate(change));
+        }
+        self.out.take()
+    }
+
+    /// When to call with [`Input::Tick`], unless something else comes first.
+    pub fn next_wake(&self) -> Elapsed {
+        match &self.stage {
+            Stage::Alone | Stage::Founding(_) | Stage::Halted => Elapsed::NEVER,
+            Stage::Joining(joining) => joining.deadline(),
+            Stage::Member(member) => member.next_wake(),
+        }
+    }
+
+    fn take_in(&mut self, input: Input<'_>) {
+        match input {
+            Input::Tick => {}
+            Input::PeerConnected { peer, features } => {
+                self.peers.connect(peer, features);
+                self.peer_connected(peer);
+            }
+            Input::PeerDisconnected { peer } => self.peers.disconnect(&peer),
+            Input::Message { from, bytes } => self.message(from, bytes),
+            Input::Observed(snapshot) => self.observed(snapshot),
+            Input::Graph(graph) => self.graph = Some(graph),
+            Input::NodeSigned { text, signature } => self.node_signed(text, signature),
+            Input::Completed { id, result } => self.completed(id, result),
+            Input::Command { id, command } => {
+                let reply = self.command(command);
+                self.out.push(Output::Reply { id, reply });
+            }
+        }
+    }
+
+    /// Everything that is due by now.
+    fn advance(&mut self) {
+        self.gate.tick(self.now);
+        match self.stage {
+            Stage::Joining(_) => self.advance_joining(),
+            Stage::Member(_) => self.advance_member(),
+            Stage::Alone | Stage::Founding(_) | Stage::Halted => {}
+        }
+    }
+
+    fn peer_connected(&mut self, peer: NodeId) {
+        match self.stage {
+            Stage::Joining(_) => self.joining_connected(peer),
+            Stage::Member(_) => self.fellow_connected(peer),
+            Stage::Alone | Stage::Founding(_) | Stage::Halted => {}
+        }
+    }
+
+    /// A peer sent something that does not count: counted, and named at most once a minute.
+    pub(crate) fn bad_peer(&mut self, peer: NodeId, reason: String) {
+        if self.peers.may_report(peer, self.now.elapsed) {
+            self.out.emit(Event::BadPeer { peer, reason });
+        }
+    }
+}

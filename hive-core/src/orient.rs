@@ -1,0 +1,217 @@
+//! Orient: the fleet as this member sees it, from the chain, from what is merged, and from its own
+//! graph. What fellows say of themselves is held to what the graph shows.
+
+use crate::answer::free_capital;
+use crate::hive::{Hive, Stage};
+use crate::member::Membership;
+use hive_planner::graph::Graph;
+use hive_policy::bans;
+use hive_proto::{
+    Ban, Heartbeat, HeartbeatChange, Observation, RecordBody, RecordKind, Share, keys, per_member,
+};
+use hive_state::decided::Seat;
+use hive_types::limits::HEARTBEAT_STALE;
+use hive_types::{
+    BlockHeight, Constraint, FellowChannel, FellowView, FleetView, Intent, LocalSnapshot, NodeId,
+    ObservationView, ShortChannelId,
+};
+
+impl Hive {
+    /// The fleet for planner and policy.
+    pub(crate) fn fleet_view(&self) -> FleetView {
+        let Stage::Member(member) = &self.stage else {
+            return FleetView::default();
+        };
+        let folded = member.folded();
+        let members = folded
+            .members()
+            .iter()
+            .map(|(node, seat)| self.fellow(member, node, seat));
+        let locks = folded
+            .locks()
+            .keys()
+            .filter_map(|target| self.lock_view(target));
+        let mut fleet = FleetView {
+            me: Some(member.me()),
+            members: members.collect(),
+            locks: locks.collect(),
+            observations: observations(member, self.now.elapsed),
+            banned: Vec::new(),
+        };
+        fleet.banned = bans::effective(self.now, &fleet, &self.bans)
+            .into_iter()
+            .collect();
+        fleet
+    }
+
+    fn fellow(&self, member: &Membership, node: &NodeId, seat: &Seat) -> FellowView {
+        let is_me = *node == member.me();
+        let beat = heartbeat_of(&member.merged, node);
+        let fresh = member.merged.live(node).any(|held| {
+            let kind = held.record().fields().kind;
+            let is_beat =
+                kind == RecordKind::HEARTBEAT_FULL || kind == RecordKind::HEARTBEAT_CHANGE;
+            is_beat && self.now.elapsed.since(held.arrived()) < HEARTBEAT_STALE
+        });
+        let told = beat.map(|beat| told_channels(&beat, node, self.graph.as_deref()));
+        let own = || self.local.as_ref().map(own_channels);
+        let channels = if is_me { own() } else { told };
+        let height = self
+            .local
+            .as_ref()
+            .map(|local| local.height)
+            .unwrap_or_default();
+        FellowView {
+            node_id: *node,
+            tier: seat.tier,
+            fresh: is_me || fresh,
+            channels: channels.unwrap_or_default(),
+            constraint: if is_me {
+                self.own_constraint()
+            } else {
+                constraint_of(member, node)
+            },
+            intents: intents_of(member, node, self.now.elapsed, height),
+        }
+    }
+
+    /// What this member is willing to open, as far as its money and its limits go.
+    pub(crate) fn own_constraint(&self) -> Constraint {
+        let Some(local) = &self.local else {
+            return Constraint::default();
+        };
+        let limits = self.gate.limits();
+        let reserve = limits.on_chain_reserve.max(local.on_chain.reserve);
+        let willing = self.config.constraint;
+        Constraint {
+            capital: free_capital(willing.capital, local.on_chain.confirmed, reserve),
+            slots: willing.slots.min(limits.opens_per_day),
+            channel_min: willing.channel_min.max(limits.channel_min),
+            channel_max: willing.channel_max.min(limits.channel_max),
+        }
+    }
+
+    /// Outside peers that this member keeps away from: its own bans, and what enough fellows saw.
+    pub(crate) fn banned(&self) -> Vec<NodeId> {
+        self.fleet_view().banned
+    }
+}
+
+/// The newest heartbeat of a member: its full one, with the changes that name it.
+pub(crate) fn heartbeat_of(
+    merged: &hive_state::merged::Merged,
+    node: &NodeId,
+) -> Option<Heartbeat> {
+    let full = merged.get(node, &keys::heartbeat_full())?.record().fields();
+    let beat = Heartbeat::decode(&full.body).ok()?;
+    let changed = || {
+        let change = merged
+            .get(node, &keys::heartbeat_change())?
+            .record()
+            .fields();
+        let change = HeartbeatChange::decode(&change.body).ok()?;
+        let names_it = change.base == full.version.counter;
+        names_it.then(|| change.apply(&beat).ok()).flatten()
+    };
+    changed().or(Some(beat))
+}
+
+fn told_channels(beat: &Heartbeat, node: &NodeId, graph: Option<&Graph>) -> Vec<FellowChannel> {
+    let announced = beat.announced().iter();
+    let announced = announced.filter_map(|(scid, share)| told_channel(*scid, *share, node, graph?));
+    let unannounced = beat.unannounced().iter().map(|channel| FellowChannel {
+        scid: None,
+        peer: channel.peer,
+        capacity: channel.capacity,
+        spendable: Some(channel.share.spendable(channel.capacity)),
+        confirmed: false,
+    });
+    announced.chain(unannounced).collect()
+}
+
+/// A channel counts when the graph shows it and the member is one of its ends; what the member can
+/// send over it is a share of the capacity that the graph shows.
+fn told_channel(
+    scid: ShortChannelId,
+    share: Share,
+    node: &NodeId,
+    graph: &Graph,
+) -> Option<FellowChannel> {
+    let channel = graph.channel(scid)?;
+    let ends = channel.nodes.map(|end| graph.node_id(end));
+    let peer = match ends {
+        [one, other] if one == *node => other,
+        [one, other] if other == *node => one,
+        _ => return None,
+    };
+    let spendable = Some(share.spendable(channel.capacity));
+    Some(FellowChannel {
+        scid: Some(scid),
+        peer,
+        capacity: channel.capacity,
+        spendable,
+        confirmed: true,
+    })
+}
+
+fn own_channels(local: &LocalSnapshot) -> Vec<FellowChannel> {
+    let own = local.channels.iter().map(|channel| FellowChannel {
+        scid: channel.scid,
+        peer: channel.peer,
+        capacity: channel.capacity,
+        spendable: Some(channel.spendable),
+        confirmed: true,
+    });
+    own.collect()
+}
+
+fn constraint_of(member: &Membership, node: &NodeId) -> Constraint {
+    let held = member.merged.get(node, &keys::constraint());
+    held.and_then(|held| Constraint::decode(&held.record().fields().body).ok())
+        .unwrap_or_default()
+}
+
+fn newest_bodies<'a, B: RecordBody + 'a>(
+    member: &'a Membership,
+    node: &'a NodeId,
+    now: hive_types::Elapsed,
+) -> impl Iterator<Item = B> + 'a {
+    let limit = per_member(B::KIND).unwrap_or(usize::MAX);
+    let held = member.merged.newest_of(node, B::KIND, now, limit);
+    held.filter_map(|held| B::decode(&held.record().fields().body).ok())
+}
+
+fn intents_of(
+    member: &Membership,
+    node: &NodeId,
+    now: hive_types::Elapsed,
+    height: BlockHeight,
+) -> Vec<Intent> {
+    newest_bodies::<Intent>(member, node, now)
+        .filter(|intent| intent.until > height)
+        .collect()
+}
+
+fn observations(member: &Membership, now: hive_types::Elapsed) -> Vec<ObservationView> {
+    let authors: Vec<NodeId> = member.folded().members().keys().copied().collect();
+    let mut all: Vec<ObservationView> = Vec::new();
+    for author in authors {
+        all.extend(
+            newest_bodies::<Observation>(member, &author, now).map(|seen| ObservationView {
+                author,
+                peer: seen.peer,
+                toxicity: seen.toxicity,
+                opportunity: seen.opportunity,
+            }),
+        );
+        let bans = newest_bodies::<Ban>(member, &author, now).filter(|ban| !ban.lifted);
+        all.extend(bans.map(|ban| ObservationView {
+            author,
+            peer: ban.peer,
+            toxicity: Some(ban.evidence),
+            opportunity: None,
+        }));
+    }
+    all.sort_by_key(|view| (view.peer, view.author));
+    all
+}

@@ -1,0 +1,456 @@
+//! Starting: founding, joining, and going on after a restart or from a backup.
+//!
+//! A member that restarts may have been restored from a backup: it may have forgotten records that it
+//! wrote and promises that it gave. So it writes nothing until one fellow has shown what it holds of
+//! this member, and decides nothing until as many as decide have. Where a fellow holds more than the
+//! store did, the member begins a new epoch, and what it may have said in the old one binds nobody.
+
+use crate::actions::Actions;
+use crate::beat::Heart;
+use crate::chance::Chance;
+use crate::config::Config;
+use crate::decide::META_CHECKPOINT;
+use crate::event::Event;
+use crate::fellowship::{META_BANS, restored_bans};
+use crate::gossip::StoredAuthor;
+use crate::hive::{Hive, Stage};
+use crate::identity::{Identity, META_IDENTITY};
+use crate::io::{Change, Snapshot};
+use crate::member::Membership;
+use crate::outbox::Outbox;
+use crate::peers::Peers;
+use hive_policy::Gate;
+use hive_proto::handshake::{Door, Joined};
+use hive_proto::{Certificate, ChainSnapshot, Charter, Epoch, Item, Version, codec};
+use hive_state::decided::{Decider, Identity as Voice, Restored};
+use hive_state::merged::Merged;
+use hive_types::{Elapsed, HiveId, NodeId, Now};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The store's name for the newest epochs in fleets that this node left.
+pub(crate) const META_EPOCH: &str = "epochs";
+
+/// How far a start has come.
+#[derive(Default)]
+pub(crate) struct Start {
+    returned: BTreeSet<NodeId>,
+    takes_part: bool,
+    restored: bool,
+}
+
+impl Start {
+    /// Nothing was forgotten: this member has just begun.
+    fn fresh() -> Self {
+        Self {
+            takes_part: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether this member decides with the others.
+    pub(crate) const fn takes_part(&self) -> bool {
+        self.takes_part
+    }
+}
+
+/// What making a membership needs of the machine.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) now: Now,
+    pub(crate) chance: &'a mut Chance,
+}
+
+impl Hive {
+    pub(crate) fn surroundings(&mut self) -> Surroundings<'_> {
+        Surroundings {
+            now: self.now,
+            chance: &mut self.chance,
+        }
+    }
+
+    /// A new fleet of one.
+    pub(crate) fn found_membership(
+        &mut self,
+        charter: Charter,
+        identity: Identity,
+    ) -> Result<(), String> {
+        let seed = self.chance.u64();
+        let founded = Decider::found(
+            charter,
+            identity.manifest.clone(),
+            identity.secret.clone(),
+            seed,
+        );
+        let (decider, outputs) = founded.map_err(|error| error.to_string())?;
+        self.begin(identity, decider, None)?;
+        self.perform(outputs);
+        self.roster_changed();
+        Ok(())
+    }
+
+    /// In a fleet that has admitted this node; the rest of its chain comes next.
+    pub(crate) fn join_membership(
+        &mut self,
+        joined: Joined,
+        identity: Identity,
+    ) -> Result<(), String> {
+        let seed = self.chance.u64();
+        let charter = joined.charter_certificate;
+        let decider = Decider::join(charter.clone(), voice(&identity), seed);
+        let decider = decider.map_err(|error| error.to_string())?;
+        let bytes = codec::encode(&charter);
+        self.out.store(Change::Decision { slot: 0, bytes });
+        self.begin(identity, decider, Some(joined.contact.node_id()))?;
+        self.roster_changed();
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        identity: Identity,
+        decider: Decider,
+        sponsor: Option<NodeId>,
+    ) -> Result<(), String> {
+        let bytes = identity.encode();
+        self.out.store(Change::Meta {
+            key: META_IDENTITY.to_owned(),
+            bytes,
+        });
+        let surroundings = self.surroundings();
+        let mut member = membership(identity, decider, Start::fresh(), surroundings)?;
+        member.sponsor = sponsor;
+        member.merged.set_may_write(true);
+        member.decider.may_take_part(true);
+        self.stage = Stage::Member(Box::new(member));
+        Ok(())
+    }
+
+    /// A fellow holds nothing of this member that this member lacks.
+    pub(crate) fn fellow_returned(&mut self, fellow: NodeId) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        if !member.is_fellow(&fellow) || member.start.restored {
+            return;
+        }
+        member.start.returned.insert(fellow);
+        member.merged.set_may_write(true);
+        self.tend_start();
+    }
+
+    /// Lets this member decide when as many as decide have returned its records, itself counted.
+    pub(crate) fn tend_start(&mut self) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        if member.start.takes_part || member.start.restored {
+            return;
+        }
+        if member.fellows().next().is_none() {
+            member.merged.set_may_write(true);
+        }
+        let me = member.me();
+        let returned = &member.start.returned;
+        if member
+            .folded()
+            .quorum()
+            .reached(|node| *node == me || returned.contains(node))
+        {
+            member.start.takes_part = true;
+            member.decider.may_take_part(true);
+        }
+    }
+
+    /// A fellow returned something that this member signed and does not know. While starting, a backup
+    /// explains it; later, only a copy of this agent does.
+    pub(crate) fn own_newer(&mut self, from: NodeId, version: Version) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        if member.start.restored {
+            return;
+        }
+        if member.merged.may_write() {
+            self.halt(from, version);
+            return;
+        }
+        member.start.restored = true;
+        member.start.takes_part = false;
+        member.decider.may_take_part(false);
+        self.out.emit(Event::Restored);
+        self.out.audit(
+            self.now.wall,
+            "restored",
+            None,
+            format!("{} returned own version {version}", from.short()),
+        );
+        if let Err(error) = self.rotate_key() {
+            self.alert(format!("no new epoch was begun: {error}"));
+        }
+    }
+
+    fn halt(&mut self, from: NodeId, version: Version) {
+        self.out.audit(
+            self.now.wall,
+            "clone",
+            None,
+            format!("{} has own version {version}", from.short()),
+        );
+        self.out.emit(Event::CloneMet);
+        self.gate.stop();
+        self.stage = Stage::Halted;
+    }
+
+    /// The new epoch of a restored member is seated: nothing forgotten binds it, it goes on.
+    pub(crate) fn end_restoring(&mut self) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        if member.start.restored {
+            member.start = Start::fresh();
+            member.merged.set_may_write(true);
+            member.decider.may_take_part(true);
+        }
+    }
+
+    /// Whether forgotten spending may be about: nothing is spent before it is over.
+    pub(crate) fn is_restoring(&self) -> bool {
+        matches!(&self.stage, Stage::Member(member) if member.start.restored)
+    }
+}
+
+fn voice(identity: &Identity) -> Voice {
+    Voice {
+        node: identity.node(),
+        epoch: identity.epoch(),
+        secret: identity.secret.clone(),
+    }
+}
+
+fn membership(
+    identity: Identity,
+    decider: Decider,
+    start: Start,
+    at: Surroundings<'_>,
+) -> Result<Membership, String> {
+    let certification = *identity.certification();
+    let (hive, network) = (certification.hive, certification.network);
+    let verified = identity.manifest.clone().verify(&hive, network);
+    let verified = verified.map_err(|error| error.to_string())?;
+    Ok(Membership {
+        merged: Merged::new(hive, network, certification.node),
+        door: Door::new(verified, at.chance.bytes()),
+        identity,
+        decider,
+        guests: BTreeMap::new(),
+        written: BTreeSet::new(),
+        wishes: BTreeMap::new(),
+        start,
+        heart: Heart::default(),
+        next_gossip: at.now.elapsed,
+        next_plan: at.now.elapsed,
+        capped: BTreeSet::new(),
+        cooling: BTreeMap::new(),
+        sponsor: None,
+        new_key: None,
+        leaving: None,
+        stirred: true,
+    })
+}
+
+/// The machine as the store remembers it.
+pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: Now) -> Hive {
+    let meta: BTreeMap<String, Vec<u8>> = restored.meta.into_iter().collect();
+    let actions = Actions::restore(restored.actions);
+    let is_new = restored.gate == Default::default();
+    let mut gate = Gate::restore(config.limits.clone(), restored.gate);
+    if is_new {
+        gate.set_mode(config.mode);
+    }
+    let mut hive = Hive {
+        unreconciled: actions.acting().map(|action| action.id).collect(),
+        actions,
+        gate,
+        saved_fees: restored.saved_fees.into_iter().collect(),
+        bans: meta
+            .get(META_BANS)
+            .map(|bytes| restored_bans(bytes))
+            .unwrap_or_default(),
+        epochs: restored_epochs(&meta),
+        rows: BTreeSet::new(),
+        last_refusal: None,
+        stage: Stage::Alone,
+        out: Outbox::default(),
+        peers: Peers::default(),
+        local: None,
+        graph: None,
+        config,
+        chance,
+        now,
+    };
+    let identity = meta
+        .get(META_IDENTITY)
+        .and_then(|bytes| Identity::decode(bytes));
+    if let Some(identity) = identity {
+        let chain = StoredChain {
+            checkpoint: meta.get(META_CHECKPOINT).cloned(),
+            decisions: restored.decisions,
+            acceptor: restored.acceptor,
+        };
+        match hive.restore_membership(identity, chain, restored.authors, restored.records) {
+            Ok(()) => {}
+            Err(reason) => hive.alert(format!("the stored fleet can't be read: {reason}")),
+        }
+    }
+    hive
+}
+
+fn restored_epochs(meta: &BTreeMap<String, Vec<u8>>) -> BTreeMap<HiveId, Epoch> {
+    meta.get(META_EPOCH)
+        .and_then(|bytes| codec::decode(bytes).ok())
+        .unwrap_or_default()
+}
+
+struct StoredChain {
+    checkpoint: Option<Vec<u8>>,
+    decisions: Vec<Vec<u8>>,
+    acceptor: Option<Vec<u8>>,
+}
+
+impl Hive {
+    fn restore_membership(
+        &mut self,
+        identity: Identity,
+        chain: StoredChain,
+        authors: Vec<(NodeId, Vec<u8>)>,
+        records: Vec<Vec<u8>>,
+    ) -> Result<(), String> {
+        let restored = stored_chain(chain)?;
+        let seed = self.chance.u64();
+        let decider = Decider::restore(restored, voice(&identity), seed);
+        let decider = decider.map_err(|error| error.to_string())?;
+        let surroundings = self.surroundings();
+        let mut member = membership(identity, decider, Start::default(), surroundings)?;
+        recall(&mut member, self.config.network, authors, records, self.now);
+        self.rows = member.folded().members().keys().copied().collect();
+        self.stage = Stage::Member(Box::new(member));
+        self.tend_start();
+        Ok(())
+    }
+}
+
+fn stored_chain(chain: StoredChain) -> Result<Restored, String> {
+    let damaged = |error: codec::DecodeError| format!("a decision is damaged: {error}");
+    let snapshot: Option<ChainSnapshot> = chain
+        .checkpoint
+        .map(|bytes| codec::decode(&bytes))
+        .transpose()
+        .map_err(damaged)?;
+    let certificates: Result<Vec<Certificate>, _> = chain
+        .decisions
+        .iter()
+        .map(|bytes| codec::decode(bytes))
+        .collect();
+    let certificates = certificates.map_err(damaged)?;
+    let first = certificates
+        .first()
+        .filter(|first| first.decision.decision.slot.0 == 0);
+    let charter = first.or(snapshot.as_ref().map(|snapshot| &snapshot.charter));
+    Ok(Restored {
+        charter: charter.cloned().ok_or("the charter is missing")?,
+        snapshot,
+        certificates,
+        acceptor: chain.acceptor,
+    })
+}
+
+/// Fills the replica with what the store kept. Damaged rows are left out: fellows have them.
+fn recall(
+    member: &mut Membership,
+    network: hive_types::Network,
+    authors: Vec<(NodeId, Vec<u8>)>,
+    records: Vec<Vec<u8>>,
+    now: Now,
+) {
+    let hive = member.identity.hive();
+    let stored: Vec<(NodeId, StoredAuthor)> = authors
+        .into_iter()
+        .filter_map(|(author, bytes)| Some((author, codec::decode(&bytes).ok()?)))
+        .collect();
+    let opened = stored.iter().filter_map(|(_, stored)| match stored {
+        StoredAuthor::Here {
+            epoch: Item::Epoch(manifest),
+            ..
+        } => manifest.as_ref().clone().verify(&hive, network).ok(),
+        _ => None,
+    });
+    member
+        .merged
+        .set_authors(opened.collect::<Vec<_>>(), now.wall);
+    for (author, stored) in stored {
+        match stored {
+            StoredAuthor::Gone(newest) => member.merged.recall_departed(author, newest),
+            StoredAuthor::Here { proofs, memory, .. } => {
+                proofs.into_iter().for_each(|proof| {
+                    member.merged.merge(proof, now);
+                });
+                member.merged.recall(&memory);
+            }
+        }
+    }
+    for bytes in records {
+        member.merged.merge(Item::Record(bytes), now);
+    }
+    // All of this came out of the store.
+    member.merged.take_changes();
+}
+
+impl Hive {
+    /// The node was read: what follows from its channels and its height.
+    pub(crate) fn observed(&mut self, snapshot: &hive_types::LocalSnapshot) {
+        self.local = Some(snapshot.clone());
+        if !self.is_restoring() {
+            self.tend_locks();
+        }
+        self.tend_fees();
+    }
+
+    /// Everything that a member does by itself.
+    pub(crate) fn advance_member(&mut self) {
+        self.tend_door();
+        self.tend_start();
+        self.tend_stirred();
+        self.tend_leaving();
+        self.tend_heart();
+        self.tend_gossip();
+        self.tend_plan();
+        self.tend_decisions();
+    }
+
+    /// What can only have changed when roster or records did.
+    fn tend_stirred(&mut self) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        if !std::mem::take(&mut member.stirred) {
+            return;
+        }
+        self.tend_departures();
+        self.tend_epochs();
+        self.tend_votes();
+        self.tend_checkpoint();
+    }
+}
+
+impl Membership {
+    /// When something is due by itself.
+    pub(crate) fn next_wake(&self) -> Elapsed {
+        let own = [self.next_gossip, self.heart.due(), self.next_plan];
+        let others = [self.decider.next_wake(), self.door.deadline()];
+        let leaving = self.leaving.unwrap_or(Elapsed::NEVER);
+        own.into_iter()
+            .chain(others)
+            .min()
+            .unwrap_or(Elapsed::NEVER)
+            .min(leaving)
+    }
+}
