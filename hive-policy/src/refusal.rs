@@ -15,6 +15,8 @@ pub enum Ending {
     Authorized,
     /// The operator said no.
     Rejected,
+    /// It could not be carried out any more: its lock went to another member, say.
+    Withdrawn,
     /// Nobody answered in time, or an approval could not be carried out in time.
     Expired,
 }
@@ -24,6 +26,7 @@ impl Ending {
         match self {
             Self::Authorized => "was carried out already",
             Self::Rejected => "was rejected",
+            Self::Withdrawn => "was withdrawn",
             Self::Expired => "expired",
         }
     }

@@ -300,6 +300,7 @@ fn gate_changes() -> Vec<GateChange> {
         GateChange::Clock(ClockMark {
             gate: UnixMillis::new(3),
             wall: UnixMillis::new(4),
+            unsure: true,
         }),
     ];
     changes.extend((0..=ENDED_PROPOSALS).map(|number| {

@@ -1,7 +1,7 @@
 //! Time for windows that never reopen.
 
 use hive_types::{
-    BootId, Elapsed, Now, UnixMillis,
+    BootId, Elapsed, Millis, Now, UnixMillis,
     limits::{GATE_CLOCK_SKEW, GATE_CLOCK_STEP},
 };
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,10 @@ pub struct ClockMark {
     pub gate: UnixMillis,
     /// The latest wall time ever read, moved along with gate time since.
     pub wall: UnixMillis,
+    /// Whether this boot began with a wall clock behind that. How long the agent was down is then
+    /// not known, nor by how much the wall clock will be set right.
+    #[serde(default)]
+    pub unsure: bool,
 }
 
 /// Gate time: begins at the first wall time and never goes back.
@@ -20,8 +24,11 @@ pub struct ClockMark {
 /// Within a boot only `elapsed` moves it: a wall clock that is set forward opens no window early, one
 /// that is set back opens none again. Between boots it moves by what the wall clock gained on the
 /// latest wall time ever read, moved along, so no span is counted twice, whatever the wall clock did
-/// meanwhile. Where the wall clock is behind that, the time between the boots is not counted at all:
-/// a limit may then hold for longer than it says, never for less.
+/// meanwhile. Where the wall clock is behind that, the time between the boots is not counted at all,
+/// neither before this boot nor before the next: a limit may then hold for longer than it says.
+///
+/// What nobody can tell is a clock that was wrong from the beginning, or one that lost a part of the
+/// time between two boots, from a shorter stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clock {
     mark: ClockMark,
@@ -42,6 +49,7 @@ impl Clock {
     pub(super) fn at(&self, now: Now) -> UnixMillis {
         let gained = match self.anchor {
             Some((boot, elapsed)) if boot == now.boot => now.elapsed.since(elapsed),
+            _ if self.mark.unsure => Millis::ZERO,
             _ => now.wall.since(self.mark.wall),
         };
         self.mark.gate.plus(gained)
@@ -51,13 +59,16 @@ impl Clock {
     pub(super) fn advance(&mut self, now: Now) -> UnixMillis {
         let gate = self.at(now);
         let along = self.mark.wall.plus(gate.since(self.mark.gate));
+        let (elapsed, unsure) = match self.anchor {
+            Some((boot, elapsed)) if boot == now.boot => {
+                (elapsed.max(now.elapsed), self.mark.unsure)
+            }
+            _ => (now.elapsed, now.wall < self.mark.wall),
+        };
         self.mark = ClockMark {
             gate,
             wall: along.max(now.wall),
-        };
-        let elapsed = match self.anchor {
-            Some((boot, elapsed)) if boot == now.boot => elapsed.max(now.elapsed),
-            _ => now.elapsed,
+            unsure,
         };
         self.anchor = Some((now.boot, elapsed));
         self.mark.gate
@@ -66,7 +77,8 @@ impl Clock {
     /// The mark to store, when the stored one is too old or `force` asks for it.
     pub(super) fn unstored(&mut self, force: bool) -> Option<ClockMark> {
         let skew = |mark: ClockMark| mark.wall.since(mark.gate);
-        let stale = self.mark.gate.since(self.stored.gate) >= GATE_CLOCK_STEP
+        let stale = self.mark.unsure != self.stored.unsure
+            || self.mark.gate.since(self.stored.gate) >= GATE_CLOCK_STEP
             || skew(self.mark).get() >= skew(self.stored).get() + GATE_CLOCK_SKEW.get();
         if self.mark == self.stored || !(stale || force) {
             return None;
@@ -119,6 +131,24 @@ mod tests {
         clock.advance(now(1, 500, 7_000));
         let mut restored = Clock::restore(clock.mark());
         assert_eq!(restored.advance(now(2, 1_007_000, 0)).get(), 1_007_000);
+    }
+
+    #[test]
+    fn what_a_clock_that_was_behind_gains_between_boots_does_not_count() {
+        let mut clock = Clock::default();
+        clock.advance(now(1, 1_000_000, 0));
+        // Down for a long time, and the wall clock starts behind; something is spent here.
+        let mut behind = Clock::restore(clock.mark());
+        let spent = behind.advance(now(2, 999_000, 0));
+        // Down again for a second, and the wall clock is set right meanwhile.
+        let mut right = Clock::restore(behind.mark());
+        assert_eq!(right.advance(now(3, 90_000_000, 0)), spent);
+        // From here on the wall clock is as good as before.
+        let mut next = Clock::restore(right.mark());
+        assert_eq!(
+            next.advance(now(4, 90_005_000, 0)).get(),
+            spent.get() + 5_000
+        );
     }
 
     #[test]

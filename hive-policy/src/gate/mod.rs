@@ -75,7 +75,9 @@ pub enum Verdict {
 
 /// Decides what this node does. Holds the ledger, what waits for the operator, mode and halt; all of
 /// it comes back through [`Gate::restore`] from the changes that [`Gate::take_changes`] gave.
-#[derive(Clone, Debug)]
+///
+/// A gate can't be copied: two of them would spend one budget twice.
+#[derive(Debug)]
 pub struct Gate {
     limits: Limits,
     mode: Mode,

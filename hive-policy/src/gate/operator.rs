@@ -46,6 +46,16 @@ impl Gate {
         Ok(())
     }
 
+    /// Takes a proposal back that can't be carried out any more, because its lock went to another
+    /// member, say. Says whether one waited; what has its permit is settled instead.
+    pub fn withdraw(&mut self, id: ActionId) -> bool {
+        let waited = self.queue.get(id).is_some();
+        if waited {
+            self.end(id, Ending::Withdrawn);
+        }
+        waited
+    }
+
     /// Changes the mode. What waits keeps waiting for the operator, in both directions.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;

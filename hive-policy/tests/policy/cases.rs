@@ -263,9 +263,32 @@ fn t42_an_approval_counts_once_in_time_and_from_a_full_member() {
     assert!(refused.unwrap_err().to_string().contains("rejected"));
     let refused = gate.approve(after(DAY), id(2), &local(), full());
     assert!(refused.unwrap_err().to_string().contains("expired"));
+    let late = after(2 * DAY);
+    let proposal = rebalance(20, 40, MOVE, FEE);
+    let verdict = gate.consider(late, id(5), &proposal, &local(), full());
+    assert!(matches!(verdict, Verdict::Ask(_)), "{verdict:?}");
+    gate.approve(late, id(5), &local(), full()).unwrap();
+    assert!(gate.withdraw(id(5)) && !gate.withdraw(id(5)));
+    restart(&mut gate, &mut state);
+    let refused = gate.authorize(late, id(5), &proposal, &local(), full());
+    assert!(refused.unwrap_err().to_string().contains("withdrawn"));
     let unknown = gate.approve(now, id(99), &local(), full());
     assert_eq!(unknown, Err(Refusal::UnknownProposal { id: id(99) }));
-    assert_eq!(gate.ledger().count(), 1);
+    let entries: Vec<_> = gate.ledger().map(|entry| entry.id).collect();
+    assert_eq!(entries, [id(0)], "one execution");
+}
+
+#[test]
+fn t42_an_approval_that_is_not_carried_out_ends_within_the_hour() {
+    let mut gate = Gate::new(wide(|_| ()), Mode::Advisor);
+    ask(&mut gate, 0, 1, &open(90));
+    gate.approve(after(HOUR), id(1), &local(), full()).unwrap();
+    let held = lock(90, id(1));
+    let late = after(2 * HOUR);
+    let refused = gate.authorize(late, id(1), &open(90), &local(), with_lock(&held));
+    let ending = Ending::Expired;
+    assert_eq!(refused, Err(Refusal::Ended { id: id(1), ending }));
+    assert_eq!(gate.ledger().count(), 0);
 }
 
 #[test]

@@ -19,11 +19,13 @@ enum Step {
     Authorize(usize),
     Approve(usize),
     Reject(usize),
+    Withdraw(usize),
     Settle(usize, u8, u64),
     Wait(u64),
     /// The wall clock is off by so much from now on.
     WallOff(i64),
-    /// The agent is down for so long, and its wall clock is then behind by so much.
+    /// The agent is down for so long. Its wall clock is right then, or so much behind the latest wall
+    /// time that it ever showed.
     Restart(u64, u64),
     SetMode(bool),
     Pause(u64),
@@ -38,6 +40,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => any::<prop::sample::Index>().prop_map(|which| Step::Authorize(which.index(64))),
         4 => any::<prop::sample::Index>().prop_map(|which| Step::Approve(which.index(64))),
         1 => any::<prop::sample::Index>().prop_map(|which| Step::Reject(which.index(64))),
+        1 => any::<prop::sample::Index>().prop_map(|which| Step::Withdraw(which.index(64))),
         6 => (any::<prop::sample::Index>(), 0u8..4, 0..=FEE_MAX)
             .prop_map(|(which, how, spent)| Step::Settle(which.index(64), how, spent)),
         4 => hours.clone().prop_map(Step::Wait),
@@ -77,6 +80,7 @@ struct World {
     boot: u64,
     booted: u64,
     wall_off: i64,
+    latest_wall: u64,
     proposals: Vec<(ActionId, Proposal)>,
     permits: BTreeMap<ActionId, Permit>,
     /// Permits whose id came again after no window counted them any more.
@@ -105,6 +109,7 @@ impl World {
             boot: 1,
             booted: 0,
             wall_off: 0,
+            latest_wall: START,
             proposals: Vec::new(),
             permits: BTreeMap::new(),
             past: Vec::new(),
@@ -247,12 +252,18 @@ impl World {
         self.time += down;
         self.boot += 1;
         self.booted = self.time;
-        self.wall_off = -i64::try_from(behind).unwrap();
+        let right = START + self.time;
+        let wall = match behind {
+            0 => right,
+            _ => right.min(self.latest_wall - behind),
+        };
+        self.wall_off = wall.cast_signed() - right.cast_signed();
         restart(&mut self.gate, &mut self.state);
     }
 
     fn take(&mut self, step: &Step) {
         let now = self.now();
+        self.latest_wall = self.latest_wall.max(now.wall.get());
         match *step {
             Step::Consider(kind, peer, fee) => self.consider(kind, peer, fee),
             Step::Authorize(which) => self.authorize(which),
@@ -262,6 +273,9 @@ impl World {
             }
             Step::Reject(which) => {
                 let _ = self.gate.reject(now, id(which as u64));
+            }
+            Step::Withdraw(which) => {
+                self.gate.withdraw(id(which as u64));
             }
             Step::Settle(which, how, spent) => self.settle(which, how, spent),
             Step::Wait(span) => self.time += span,
@@ -273,7 +287,9 @@ impl World {
             Step::Resume => self.gate.resume(),
             Step::Release => self.gate.release(),
         }
-        self.gate.tick(self.now());
+        let now = self.now();
+        self.latest_wall = self.latest_wall.max(now.wall.get());
+        self.gate.tick(now);
         self.store();
         self.check_days();
     }
@@ -328,7 +344,13 @@ fn locked(held: &LockView) -> Standing<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_048, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same cases in every run: a failure is seen by whoever causes it.
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(40),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn t40_no_day_costs_more_than_its_budget_and_restored_is_equal(steps in steps()) {
