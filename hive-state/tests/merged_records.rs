@@ -228,6 +228,7 @@ fn t25_two_bodies_under_one_version_meet_and_flag_their_author() {
         chance: &mut chance,
         loss: 0,
         traffic: &mut traffic,
+        lenient: false,
     };
     let (a, b) = pair(&mut replicas, 0, 1);
     for _ in 0..3 {

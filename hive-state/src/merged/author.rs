@@ -128,13 +128,13 @@ impl Author {
         self.bytes
     }
 
-    /// A live record with the same counter and another content.
-    pub(super) fn rival(&self, record: &Record) -> Option<&Held> {
+    /// Live records with the same counter and another content.
+    pub(super) fn rivals(&self, record: &Record) -> impl Iterator<Item = &Held> {
         let counter = record.fields().version.counter;
         let (from, to) = (Digest::from_bytes([0; 32]), Digest::from_bytes([0xff; 32]));
         let same = self.by_rank.range((counter, from)..=(counter, to));
         same.map(|(_, held)| held)
-            .find(|held| held.record.bytes() != record.bytes())
+            .filter(move |held| held.record.bytes() != record.bytes())
     }
 
     /// Keeps the record if it is the newest of its key and among the newest keys.

@@ -1,7 +1,7 @@
 //! What comes from others: checked, and merged if it is news.
 
-use super::author::{Author, Placed, certification_hash};
-use super::proof::{ForkProof, UnverifiedProof};
+use super::author::{Author, Held, Placed, certification_hash};
+use super::proof::{ForkProof, UnverifiedProof, pair_hash};
 use super::{Dirty, Merged};
 use hive_proto::{Epoch, Item, Manifest, ManifestError, Record, RecordError, Version};
 use hive_types::limits::{
@@ -116,7 +116,7 @@ fn known(author: &Author, record: &Record) -> Known {
     match author.get(&record.fields().key) {
         Some(held) if held.record().bytes() == record.bytes() => Known::Duplicate,
         Some(held) if held.record().fields().version > record.fields().version => {
-            match author.rival(record) {
+            match author.rivals(record).next() {
                 Some(_) => Known::Open,
                 None => Known::Old,
             }
@@ -242,9 +242,11 @@ impl Merged {
     }
 }
 
-/// Keeps the proof if a live record contradicts the verified one; whether that was news.
+/// Keeps the proof with the smallest hash if live records contradict the verified one; whether that
+/// was news.
 fn note_fork(author: &mut Author, record: &Record, now: Now) -> bool {
-    let Some(rival) = author.rival(record) else {
+    let by_hash = |held: &&Held| pair_hash(held.record(), record);
+    let Some(rival) = author.rivals(record).min_by_key(by_hash) else {
         return false;
     };
     let manifest = author.manifest.manifest().clone();

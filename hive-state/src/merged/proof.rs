@@ -19,12 +19,12 @@ pub struct ForkProof {
 impl ForkProof {
     /// Joins two records whose seals were verified with the manifest's member key.
     pub(super) fn of_verified(manifest: Manifest, one: Record, other: Record) -> Self {
+        let hash = pair_hash(&one, &other);
         let (first, second) = if one.hash() <= other.hash() {
             (one, other)
         } else {
             (other, one)
         };
-        let hash = pair_hash(&first, &second);
         Self {
             manifest,
             first,
@@ -91,11 +91,11 @@ impl ForkProof {
     }
 }
 
-fn pair_hash(first: &Record, second: &Record) -> Digest {
-    tagged_hash(
-        "hive/fork-proof",
-        &[first.hash().as_bytes(), second.hash().as_bytes()],
-    )
+/// The hash over two records, the smaller hash first.
+pub(super) fn pair_hash(one: &Record, other: &Record) -> Digest {
+    let (one, other) = (one.hash(), other.hash());
+    let (first, second) = (one.min(other), one.max(other));
+    tagged_hash("hive/fork-proof", &[first.as_bytes(), second.as_bytes()])
 }
 
 /// A proof that fits together, its three signatures not yet checked.

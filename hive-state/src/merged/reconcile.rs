@@ -55,6 +55,13 @@ impl Author {
         }
     }
 
+    /// The manifest of an epoch that the roster does not name. It goes along with whatever is said
+    /// of the author, for the two sides may hold two certifications of one epoch, and the lines do
+    /// not show which.
+    fn unseated(&self) -> Option<Offer<'_>> {
+        (!self.seated).then(|| Offer::Epoch(self.manifest.manifest()))
+    }
+
     /// What somebody at `line` lacks: the epoch first, proofs last.
     fn offers<'a>(&'a self, line: &DigestLine) -> Box<dyn Iterator<Item = Offer<'a>> + 'a> {
         let newer_epoch = line.newest.epoch < self.epoch();
@@ -63,7 +70,8 @@ impl Author {
         } else {
             line.newest.counter
         };
-        let epoch = newer_epoch.then(|| Offer::Epoch(self.manifest.manifest()));
+        let opens = newer_epoch || !self.seated;
+        let epoch = opens.then(|| Offer::Epoch(self.manifest.manifest()));
         let records = self.above(from).map(Offer::Record);
         let proofs = (line.proofs == 0)
             .then(|| self.proofs())
@@ -87,19 +95,19 @@ impl Author {
         }
     }
 
-    /// What the sender of the listing lacks. The epoch's manifest goes with it unless everybody has
-    /// it from the roster, for the sides may hold two certifications of one epoch.
+    /// What the sender of the listing lacks.
     fn lacking(&self, listing: &Listing) -> Vec<Offer<'_>> {
         let records: BTreeSet<_> = listing.records.iter().map(|entry| entry.hash).collect();
         let proofs: BTreeSet<_> = listing.proofs.iter().copied().collect();
         let lacks = |held: &&super::Held| !records.contains(&prefix(held.hash()));
         let unproven = |proof: &&super::ForkProof| !proofs.contains(&prefix(proof.hash()));
-        let mut offers: Vec<_> = self.live().filter(lacks).map(Offer::Record).collect();
-        offers.extend(self.proofs().filter(unproven).map(Offer::Proof));
-        if !self.seated {
-            offers.insert(0, Offer::Epoch(self.manifest.manifest()));
-        }
-        offers
+        let records = self.live().filter(lacks).map(Offer::Record);
+        let proofs = self.proofs().filter(unproven).map(Offer::Proof);
+        self.unseated()
+            .into_iter()
+            .chain(records)
+            .chain(proofs)
+            .collect()
     }
 
     /// Whether the sender of the listing has something that is not here.
@@ -130,7 +138,7 @@ impl Merged {
     /// the chain of decisions is what heals that.
     pub fn answer(&self, lines: &[DigestLine]) -> Answer {
         let mut behind = Vec::new();
-        let mut offers = Vec::new();
+        let mut offers: Vec<Box<dyn Iterator<Item = Offer<'_>>>> = Vec::new();
         let mut listings = Vec::new();
         let mut room = FRAME_BYTES;
         for (id, line) in by_author(lines) {
@@ -140,7 +148,10 @@ impl Merged {
             match author.compare(line) {
                 Compared::Equal => {}
                 Compared::Ahead => offers.push(author.offers(line)),
-                Compared::Behind => behind.push(author.line()),
+                Compared::Behind => {
+                    behind.push(author.line());
+                    offers.push(Box::new(author.unseated().into_iter()));
+                }
                 Compared::Forked => {
                     let listing = author.listing(id, true);
                     // Together a frame's worth at most: the rest has its turn in a later round.
