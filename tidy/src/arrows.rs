@@ -103,7 +103,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "fuzz",
+        "hive-fuzz",
         &[
             "hive-types",
             "hive-proto",

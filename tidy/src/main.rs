@@ -11,6 +11,7 @@
 //! | [`arrows`] | crates depend on each other as the architecture draws it; the pure ones have no runtime below them |
 //! | [`purity`] | pure crates name no clock, random source, hash-ordered collection or IO |
 //! | [`modules`] | every source file is declared by a module |
+//! | [`links`] | every link from a page of documentation to a file leads somewhere |
 //! | [`rules`] | length of files, refused words, bincode in one room, reasons for limits, short fuzz targets |
 //! | [`cases`] | which cases are proven by a test (a listing, not a rule) |
 //!
@@ -20,6 +21,7 @@
 mod arrows;
 mod breach;
 mod cases;
+mod links;
 mod manifest;
 mod modules;
 mod purity;
@@ -66,6 +68,7 @@ fn check(tree: &Tree) -> Vec<Breach> {
     let reached = modules::check(tree, &mut found);
     purity::check(tree, &reached, &mut found);
     rules::check(tree, &mut found);
+    links::check(tree, &mut found);
     found.sort();
     found.dedup();
     found

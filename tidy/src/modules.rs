@@ -11,7 +11,8 @@ use crate::tree::{Crate, Tree};
 /// The files that a module reaches, each with whether it is compiled for tests only.
 pub(crate) type Reached = BTreeMap<String, bool>;
 
-/// Reports files under `src/` that no module reaches and `mod` lines without a file.
+/// Reports files under `src/` that no module reaches, fuzz targets that the manifest does not name, and `mod` lines
+/// without a file.
 pub(crate) fn check(tree: &Tree, found: &mut Vec<Breach>) -> Reached {
     let mut reached = Reached::new();
     for one in &tree.crates {
@@ -23,9 +24,10 @@ pub(crate) fn check(tree: &Tree, found: &mut Vec<Breach>) -> Reached {
             }
             .follow(&root, true, false);
         }
-        for source in one.sources.iter().filter(|s| s.folder(&one.dir) == "src") {
+        let needs_declaring = |s: &&Source| matches!(s.folder(&one.dir), "src" | "fuzz_targets");
+        for source in one.sources.iter().filter(needs_declaring) {
             if !reached.contains_key(&source.path) {
-                let what = "no module declares this file, so it is never compiled; add its `mod` line or delete it";
+                let what = "nothing declares this file, so it is never compiled; add its `mod` line (or `[[bin]]`) or delete it";
                 found.push(Breach::new(&source.path, 1, what));
             }
         }
@@ -185,7 +187,7 @@ fn path_attribute(attributes: &[syn::Attribute]) -> Option<String> {
 }
 
 /// Takes `.` and `..` out of a path.
-fn normal(path: &str) -> String {
+pub(crate) fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
@@ -208,7 +210,7 @@ mod tests {
         caught(
             &[("hive-node/src/lost.rs", "//! Lost.\n")],
             "hive-node/src/lost.rs:1",
-            "no module declares",
+            "nothing declares",
         );
     }
 
@@ -218,7 +220,7 @@ mod tests {
             ("hive-node/src/lib.rs", "//! Node.\n// mod lost;\n"),
             ("hive-node/src/lost.rs", "//! Lost.\n"),
         ];
-        caught(&files, "hive-node/src/lost.rs:1", "no module declares");
+        caught(&files, "hive-node/src/lost.rs:1", "nothing declares");
     }
 
     #[test]
@@ -229,6 +231,16 @@ mod tests {
         ];
         let found = crate::plant::breaches(&files);
         assert_eq!(found.len(), 2, "{found:#?}");
+    }
+
+    #[test]
+    fn a_fuzz_target_that_the_manifest_does_not_name_is_caught() {
+        let files = [("fuzz/fuzz_targets/parse_lost.rs", "fn main() {}\n")];
+        caught(
+            &files,
+            "fuzz/fuzz_targets/parse_lost.rs:1",
+            "nothing declares",
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use crate::breach::Breach;
 use crate::tree::Tree;
 
-/// A workspace of `hive-types`, `hive-proto`, `hive-planner`, `hive-sim`, `hive-node` and `fuzz` without a breach, with the given
+/// A workspace of `hive-types`, `hive-proto`, `hive-planner`, `hive-sim`, `hive-node` and `hive-fuzz` without a breach, with the given
 /// files written over it or added.
 pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
     let folder = tempfile::tempdir().unwrap();
@@ -24,7 +24,8 @@ pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
         ("Cargo.lock".into(), "version = 4\n".into()),
         (
             "fuzz/Cargo.toml".into(),
-            "[package]\nname = \"fuzz\"\n".into(),
+            "[package]\nname = \"hive-fuzz\"\n[[bin]]\npath = \"fuzz_targets/read_frame.rs\"\n"
+                .into(),
         ),
         (
             "fuzz/fuzz_targets/read_frame.rs".into(),

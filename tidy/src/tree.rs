@@ -1,5 +1,6 @@
 //! The workspace as it lies on disk.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,10 @@ pub(crate) struct Tree {
     pub(crate) crates: Vec<Crate>,
     /// `Cargo.lock` as (package, what it depends on).
     pub(crate) lock: Vec<(String, Vec<String>)>,
+    /// Markdown pages: path and text.
+    pub(crate) pages: Vec<(String, String)>,
+    /// Every file and folder, relative to the root.
+    pub(crate) files: BTreeSet<String>,
     /// Files that are not Rust: nothing else can be said about them.
     pub(crate) unparsed: Vec<Breach>,
 }
@@ -81,7 +86,15 @@ impl Tree {
         if root.join("fuzz/Cargo.toml").exists() {
             dirs.push("fuzz".to_owned());
         }
+        let mut files = BTreeSet::new();
+        list(root, root, &mut files)?;
+        let mut pages = Vec::new();
+        for page in files.iter().filter(|path| path.ends_with(".md")) {
+            pages.push((page.clone(), read_text(&root.join(page))?));
+        }
         let mut tree = Self {
+            pages,
+            files,
             crates: Vec::new(),
             lock: Vec::new(),
             unparsed: Vec::new(),
@@ -107,13 +120,12 @@ impl Tree {
                 path: format!("{dir}/Cargo.toml"),
                 words,
             })?;
-        let mut files = Vec::new();
-        rust_files(&root.join(&dir), &mut files)?;
-        files.sort();
+        let below = format!("{dir}/");
+        let is_source = |path: &&String| path.starts_with(&below) && path.ends_with(".rs");
+        let names: Vec<String> = self.files.iter().filter(is_source).cloned().collect();
         let mut sources = Vec::new();
-        for file in files {
-            let relative = file.strip_prefix(root).unwrap_or(&file);
-            let name = relative.to_string_lossy().replace('\\', "/");
+        for name in names {
+            let file = root.join(&name);
             match Source::parse(name.clone(), read_text(&file)?) {
                 Ok(source) => sources.push(source),
                 Err((line, words)) => self.unparsed.push(Breach::new(
@@ -155,7 +167,8 @@ fn read_text(path: &Path) -> Result<String, Unreadable> {
     })
 }
 
-fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) -> Result<(), Unreadable> {
+/// Everything in the tree but what is built and what is hidden.
+fn list(root: &Path, dir: &Path, out: &mut BTreeSet<String>) -> Result<(), Unreadable> {
     let unreadable = |source| Unreadable::File {
         path: dir.to_owned(),
         source,
@@ -163,12 +176,13 @@ fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) -> Result<(), Unreadable> {
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+        if name == "target" || name == ".git" {
+            continue;
+        }
+        let relative = path.strip_prefix(root).unwrap_or(&path);
+        out.insert(relative.to_string_lossy().replace('\\', "/"));
         if path.is_dir() {
-            if name != "target" && !name.starts_with('.') {
-                rust_files(&path, out)?;
-            }
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            out.push(path);
+            list(root, &path, out)?;
         }
     }
     Ok(())
