@@ -65,6 +65,13 @@ impl Run {
             let spec = NodeSpec::agent(Sat::new(10_000_003));
             nodes.push(world.add_node(spec).unwrap());
         }
+        for place in 0..NODES {
+            let (a, b) = (nodes[place], nodes[(place + 1) % NODES]);
+            let third = Msat::new(1_000_000_001);
+            world
+                .settled_channel(a, b, Sat::new(3_000_000), third)
+                .unwrap();
+        }
         world.set_traffic(Some(TrafficConfig {
             per_hour: 20,
             hold_ppm: 300_000,

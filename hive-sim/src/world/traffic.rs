@@ -25,8 +25,8 @@ const AMOUNT_MSAT: [u64; 11] = [
     400_000_000,
     5_000_000_000,
 ];
-/// How often demand near the agents is read anew, in milliseconds.
-const FOCUS_MS: u64 = 3_600_000;
+/// How often demand is read anew from the network, in milliseconds.
+const SURVEY_MS: u64 = 3_600_000;
 /// Nodes near the agents that demand is between.
 const FOCUS_NODES: usize = 96;
 /// Of those, the ones that are paid.
@@ -106,6 +106,13 @@ impl Crowd {
     }
 }
 
+/// Who pays whom.
+#[derive(Clone, Debug, Default)]
+struct Demand {
+    senders: Crowd,
+    receivers: Crowd,
+}
+
 /// The demand.
 #[derive(Clone, Debug)]
 pub(crate) struct Traffic {
@@ -114,11 +121,10 @@ pub(crate) struct Traffic {
     round: u64,
     /// When the next payment begins.
     next: u64,
-    senders: Crowd,
-    receivers: Crowd,
-    near_senders: Crowd,
-    near_receivers: Crowd,
-    focused: Option<u64>,
+    far: Demand,
+    near: Demand,
+    /// When both were read from the network.
+    surveyed: Option<u64>,
     /// The channel that drifts next.
     drift: usize,
     totals: TrafficTotals,
@@ -133,22 +139,14 @@ impl World {
         };
         let round = before.as_ref().map_or(0, |traffic| traffic.round) + 1;
         let totals = before.map_or_else(TrafficTotals::default, |traffic| traffic.totals);
-        let weigh = |node: NodeIx| (node, self.public_capacity(node));
-        let mut by_capacity: Vec<_> = (0..self.nodes.len()).map(weigh).collect();
-        let senders = Crowd::new(by_capacity.iter().copied());
-        by_capacity.sort_by_key(|(node, capacity)| (std::cmp::Reverse(*capacity), *node));
-        by_capacity.truncate(config.receivers.max(1));
-        let receivers = Crowd::new(by_capacity.into_iter().map(|pair| self.as_receiver(pair)));
         self.traffic = Some(Traffic {
             config,
             rng: Rng::of(&self.config.seed, "traffic", &[&round.to_le_bytes()]),
             round,
             next: self.now,
-            senders,
-            receivers,
-            near_senders: Crowd::default(),
-            near_receivers: Crowd::default(),
-            focused: None,
+            far: Demand::default(),
+            near: Demand::default(),
+            surveyed: None,
             drift: 0,
             totals,
         });
@@ -178,8 +176,19 @@ impl World {
         (node, capacity * skew)
     }
 
-    /// The agents' channel peers and those peers' largest peers.
-    fn focus(&self) -> (Crowd, Crowd) {
+    /// Demand between all: anybody pays the largest nodes.
+    fn far_demand(&self, receivers: usize) -> Demand {
+        let weigh = |node: NodeIx| (node, self.public_capacity(node));
+        let mut by_capacity: Vec<_> = (0..self.nodes.len()).map(weigh).collect();
+        let senders = Crowd::new(by_capacity.iter().copied());
+        by_capacity.sort_by_key(|(node, capacity)| (std::cmp::Reverse(*capacity), *node));
+        by_capacity.truncate(receivers.max(1));
+        let receivers = Crowd::new(by_capacity.into_iter().map(|pair| self.as_receiver(pair)));
+        Demand { senders, receivers }
+    }
+
+    /// Demand between the agents' channel peers and those peers' largest peers.
+    fn near_demand(&self) -> Demand {
         let is_agent = |node: NodeIx| self.nodes[node].agent.is_some();
         let agents = self.agents.iter();
         let near: BTreeSet<NodeIx> = agents.flat_map(|node| self.neighbours(*node)).collect();
@@ -198,7 +207,7 @@ impl World {
         let senders = Crowd::new(all.iter().map(weigh));
         let chosen = all.iter().step_by((all.len() / FOCUS_RECEIVERS).max(1));
         let receivers = Crowd::new(chosen.map(weigh).map(|pair| self.as_receiver(pair)));
-        (senders, receivers)
+        Demand { senders, receivers }
     }
 
     fn neighbours(&self, node: NodeIx) -> impl Iterator<Item = NodeIx> {
@@ -217,9 +226,10 @@ impl World {
             self.traffic = Some(traffic);
             return;
         }
-        if traffic.focused.is_none_or(|at| at + FOCUS_MS <= self.now) {
-            (traffic.near_senders, traffic.near_receivers) = self.focus();
-            traffic.focused = Some(self.now);
+        if traffic.surveyed.is_none_or(|at| at + SURVEY_MS <= self.now) {
+            traffic.far = self.far_demand(traffic.config.receivers);
+            traffic.near = self.near_demand();
+            traffic.surveyed = Some(self.now);
         }
         let end = self.now + traffic.config.round_ms.max(1);
         let gap = 3_600_000_000 / u64::from(traffic.config.per_hour);
@@ -237,12 +247,9 @@ impl World {
 
     fn pay_somebody(&mut self, traffic: &mut Traffic) {
         let rng = &mut traffic.rng;
-        let near = rng.chance(traffic.config.near_ppm) && !traffic.near_receivers.nodes.is_empty();
-        let (senders, receivers) = if near {
-            (&traffic.near_senders, &traffic.near_receivers)
-        } else {
-            (&traffic.senders, &traffic.receivers)
-        };
+        let near = rng.chance(traffic.config.near_ppm) && !traffic.near.receivers.nodes.is_empty();
+        let demand = if near { &traffic.near } else { &traffic.far };
+        let (senders, receivers) = (&demand.senders, &demand.receivers);
         let (Some(from), Some(to)) = (senders.draw(rng), receivers.draw(rng)) else {
             return;
         };
@@ -296,7 +303,7 @@ impl World {
 
     /// Nodes that demand near the agents is between, for a look at it.
     pub fn focus_nodes(&self) -> Vec<NodeId> {
-        let senders = self.traffic.as_ref().map(|traffic| &traffic.near_senders);
+        let senders = self.traffic.as_ref().map(|traffic| &traffic.near.senders);
         let nodes = senders.iter().flat_map(|crowd| crowd.nodes.iter());
         nodes.map(|node| self.nodes[*node].id).collect()
     }
