@@ -1,7 +1,7 @@
 //! The network that is there before the fleet: nodes and channels of a graph, with drawn balances.
 
-use super::chain::{Owner, TxOut};
 use super::rng::{Rng, hash_of};
+use super::tx::{Owner, TxOut};
 use super::{ChannelIx, ChannelState, NodeError, NodeIx, OpenError, World, WorldConfig};
 use hive_planner::graph::Graph;
 use hive_types::{
@@ -144,9 +144,9 @@ impl World {
     pub fn watch_node(&mut self, node: NodeId) -> Result<(), NodeError> {
         let ix = self.ix(node)?;
         if self.nodes[ix].agent.is_none() {
-            self.nodes[ix].agent = Some(Box::new(super::node::Agent {
+            self.nodes[ix].agent = Some(Box::new(super::agent::Agent {
                 tip: self.chain.height().get(),
-                ..super::node::Agent::default()
+                ..super::agent::Agent::default()
             }));
             self.agents.push(ix);
             self.gossip.add_agent(ix);

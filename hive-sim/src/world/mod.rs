@@ -17,37 +17,44 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod agent;
 mod background;
 mod chain;
 mod channel;
+mod config;
 mod explicit;
 mod gossip;
 mod life;
 mod link;
 mod node;
+mod open;
 mod payment;
 mod rng;
 mod route;
 mod traffic;
+mod tx;
 mod wallet;
 
-pub use chain::{Block, Chain, OutPointState, Owner, Tx, TxError, TxOut, TxRecord};
-pub use channel::{ChannelInfo, ChannelState, Funding, OpenError, PolicyError};
+pub use agent::NodeEvent;
+pub use chain::{Block, Chain, OutPointState, TxRecord};
+pub use channel::{ChannelInfo, ChannelState, PolicyError};
+pub use config::{BlockInterval, WorldConfig};
 pub use explicit::{
     Invoice, InvoiceError, InvoiceState, PaymentState, RouteFailure, SendRouteError,
 };
 pub use link::{ConnectError, LinkFaults, LinkTotals, SendError};
-pub use node::{Behaviour, NodeError, NodeEvent, NodeSpec};
+pub use node::{Behaviour, NodeError, NodeSpec};
+pub use open::{Funding, OpenError};
 pub use payment::{FailureCode, Paid, PayError};
 pub use traffic::{TrafficConfig, TrafficTotals};
+pub use tx::{Owner, Tx, TxError, TxOut};
 pub use wallet::Utxo;
 
 use channel::Channel;
 use explicit::Payments;
 use gossip::Gossip;
 use hive_types::{
-    BlockHeight, ChannelId, Digest, FeeratePerKw, Network, NodeId, OutPoint, ShortChannelId, Txid,
-    UnixMillis,
+    ChannelId, Digest, FeeratePerKw, Network, NodeId, OutPoint, ShortChannelId, Txid, UnixMillis,
 };
 use link::{Delivery, Links};
 use node::Node;
@@ -72,54 +79,6 @@ pub const ANNOUNCE_DEPTH: u32 = 6;
 
 /// How long a block takes to reach a node, in milliseconds at most.
 const BLOCK_PROPAGATION_MS: u64 = 4_000;
-
-/// How blocks come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockInterval {
-    /// Only by [`World::mine`].
-    Manual,
-    /// One each so many milliseconds.
-    Fixed(u64),
-    /// A Poisson process with this mean in milliseconds, as on the real chain.
-    Random(u64),
-}
-
-/// What a world starts from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorldConfig {
-    /// All chance comes from here.
-    pub seed: [u8; 32],
-    /// The moment at which it begins.
-    pub start: UnixMillis,
-    /// The tip at which it begins.
-    pub height: BlockHeight,
-    /// How blocks come.
-    pub blocks: BlockInterval,
-    /// The feerate drifts slowly within these bounds, beginning in the middle.
-    pub feerate: (FeeratePerKw, FeeratePerKw),
-    /// What links do to messages, unless a pair has its own faults.
-    pub faults: LinkFaults,
-    /// Base round trip of a pair of nodes in milliseconds, drawn per pair: from, to.
-    pub rtt_ms: (u64, u64),
-}
-
-impl Default for WorldConfig {
-    /// The day of the newer real graph; blocks every ten minutes on average; 1 to 20 sat/vB.
-    fn default() -> Self {
-        Self {
-            seed: [0; 32],
-            start: UnixMillis::new(1_761_450_000_000),
-            height: BlockHeight::new(920_700),
-            blocks: BlockInterval::Random(600_000),
-            feerate: (
-                FeeratePerKw::from_sat_per_vbyte(1),
-                FeeratePerKw::from_sat_per_vbyte(20),
-            ),
-            faults: LinkFaults::default(),
-            rtt_ms: (20, 400),
-        }
-    }
-}
 
 /// Something that happens at its time.
 #[derive(Clone, Debug)]

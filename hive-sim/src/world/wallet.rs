@@ -1,7 +1,7 @@
 //! On-chain money of nodes.
 
-use super::chain::{Owner, Tx, TxOut};
 use super::rng::hash_of;
+use super::tx::{Owner, Tx, TxOut};
 use super::{NodeError, NodeIx, OpenError, World};
 use hive_types::{BlockHeight, FeeratePerKw, NodeId, OnChain, OutPoint, Sat, Txid};
 
