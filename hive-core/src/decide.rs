@@ -6,8 +6,8 @@ use crate::io::Change;
 use crate::judge::Judgement;
 use crate::member::WishFor;
 use hive_proto::{
-    Certificate, ChainRequest, ChainSegment, ChainSnapshot, DecisionBody, Message, Refusal, Routed,
-    Sealed, Slot, codec, tagged_hash,
+    Certificate, ChainRequest, ChainSegment, ChainSnapshot, DecisionBody, Message, Record, Refusal,
+    Routed, Sealed, Slot, codec, tagged_hash,
 };
 use hive_state::decided::{DeciderOutput, LearnError, WishEnd, WishId};
 use hive_types::limits::{GOSSIP_FANOUT, RELAY_HOPS};
@@ -312,9 +312,13 @@ impl Hive {
                 self.out.emit(Event::MemberExpelled { node });
                 self.member_gone(node);
             }
-            DecisionBody::Depart { node, .. } => {
+            DecisionBody::Depart { node, departure } => {
                 self.out.emit(Event::MemberLeft { node });
-                self.member_gone(node);
+                if self.is_of_now(node, departure) {
+                    self.member_gone(node);
+                } else {
+                    self.roster_changed();
+                }
             }
             DecisionBody::Reseat { manifest } => {
                 self.roster_changed();
@@ -322,6 +326,17 @@ impl Hive {
             }
             DecisionBody::Charter { .. } | DecisionBody::Checkpoint { .. } => {}
         }
+    }
+
+    /// Whether a departure ends the present membership. One that came back reads its earlier departure
+    /// in the chain.
+    fn is_of_now(&self, node: NodeId, departure: Vec<u8>) -> bool {
+        let Stage::Member(member) = &self.stage else {
+            return false;
+        };
+        let record = Record::parse(departure);
+        let epoch = record.map(|record| record.fields().version.epoch);
+        node != member.me() || epoch.is_ok_and(|epoch| epoch >= member.identity.epoch())
     }
 
     fn member_gone(&mut self, node: NodeId) {
