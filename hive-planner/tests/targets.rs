@@ -9,7 +9,8 @@ use hive_planner::graph::{Graph, GraphUpdate};
 use hive_planner::routes::SenderModel;
 use hive_planner::{DemandModel, History, Plan, PlanNote, PlannerConfig, plan_opens};
 use hive_types::{
-    ActionId, BlockHeight, FeeratePerKw, FellowChannel, FleetView, Intent, LockView, Msat, Ppm, Sat,
+    ActionId, BlockHeight, FeeratePerKw, FellowChannel, FleetView, Intent, LockView, Msat,
+    ObservationView, Ppm, Sat, Toxicity, UnixMillis,
 };
 
 const MEMBER: u32 = 100;
@@ -406,4 +407,89 @@ fn plans_on_the_whole_mainnet_for_members_that_are_new_to_it() {
     assert!(!plan.proposals.is_empty(), "{:?}", plan.notes);
     assert!(plan.revenue_after > Msat::ZERO);
     println!("{:#?}", plan.proposals[0]);
+}
+
+#[test]
+fn one_members_word_moves_a_target_by_a_bounded_part() {
+    let graph = dumbbell();
+    let mut members = fleet(&[MEMBER, 101], constraint(2, 4_000_000));
+    members.banned = [TOLL].into_iter().chain(10..30).map(node).collect();
+    let value = |fleet: &FleetView| {
+        let plan = plan(&graph, fleet);
+        let mut left = plan.proposals.iter();
+        let left = left.find(|proposal| open_of(proposal).target == node(LEFT));
+        left.unwrap().value_per_day.get()
+    };
+    let before = value(&members);
+    members.observations = vec![
+        ObservationView {
+            author: node(101),
+            peer: node(LEFT),
+            toxicity: Some(Toxicity {
+                force_closes: u32::MAX,
+                stuck_htlcs: u32::MAX,
+                failure_rate: Ppm::new(u32::MAX),
+                last_seen: UnixMillis::new(0),
+            }),
+            opportunity: None,
+        };
+        3
+    ];
+    let after = value(&members);
+    let share = Ppm::of(after, before).get();
+    assert!((899_000..=900_001).contains(&share), "{share}");
+}
+
+#[test]
+fn a_link_between_fellows_joins_what_they_have() {
+    let ends = [(90, 101, LEFT), (91, 102, RIGHT)];
+    let added = ends.map(|(number, member, hub)| GraphUpdate::ChannelAdded {
+        scid: scid(number),
+        nodes: [node(member), node(hub)],
+        capacity: Sat::new(5_000_000),
+    });
+    let linked = GraphUpdate::ChannelAdded {
+        scid: scid(92),
+        nodes: [node(101), node(102)],
+        capacity: Sat::new(5_000_000),
+    };
+    let open = |number: u64, from: u32, policy| GraphUpdate::Policy {
+        scid: scid(number),
+        from: node(from),
+        policy,
+    };
+    let outside = policy(0, 100, 40);
+    let mut updates = added.to_vec();
+    for (number, member, hub) in ends {
+        updates.extend([open(number, member, outside), open(number, hub, outside)]);
+    }
+    let apart = dumbbell().updated(&updates);
+    let free = policy(0, 0, 40);
+    updates.extend([linked, open(92, 101, free), open(92, 102, free)]);
+    let joined = dumbbell().updated(&updates);
+    let members = fleet(&[MEMBER, 101, 102], constraint(0, 0));
+    assert_eq!(plan(&apart, &members).revenue_before, Msat::ZERO);
+    assert!(plan(&joined, &members).revenue_before > Msat::ZERO);
+}
+
+#[test]
+fn strict_uniqueness_closes_what_a_fellow_has() {
+    let graph = with_channel(10_000_000);
+    let members = fleet(&[MEMBER, 101], constraint(3, 9_000_000));
+    let wants = |strictly_unique| {
+        let config = PlannerConfig {
+            strictly_unique,
+            ..config()
+        };
+        let plan = plan_opens(
+            &graph,
+            &members,
+            &local(MEMBER),
+            &History::default(),
+            &config,
+        );
+        plan.expected.iter().any(|open| open.target == node(LEFT))
+    };
+    assert!(wants(false));
+    assert!(!wants(true));
 }
