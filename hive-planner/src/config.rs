@@ -36,7 +36,8 @@ pub struct PlannerConfig {
     pub payees: u32,
     /// Targets that are looked at, the best connected first.
     pub candidates: u32,
-    /// Dijkstra settles at most about this many nodes; then the plan uses what it has.
+    /// Dijkstra settles about this many nodes at most, of which half are for channels that are there;
+    /// then the plan uses what it has. The default takes some seconds.
     pub work_limit: u64,
     /// The base fee that the plan assumes on fleet channels towards the outside.
     pub assumed_base: Msat,
@@ -85,7 +86,7 @@ impl Default for PlannerConfig {
             payers: 48,
             payees: 32,
             candidates: 200,
-            work_limit: 10_000_000,
+            work_limit: 40_000_000,
             assumed_base: Msat::ZERO,
             assumed_rate: Ppm::new(100),
             payback_days: 180,

@@ -23,7 +23,9 @@ use crate::config::PlannerConfig;
 use crate::graph::{Graph, NodeIndex};
 use core::fmt;
 use greedy::{Candidate, Planner};
-use hive_types::{BlockHeight, FleetView, LocalSnapshot, Msat, NodeId, Proposal, Sat};
+use hive_types::{
+    BlockHeight, FleetView, Intent, LocalSnapshot, Msat, NodeId, Proposal, Sat, limits,
+};
 use scene::Scene;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -198,6 +200,19 @@ pub fn plan_opens(
 }
 
 impl Plan {
+    /// What this member announces to fellows of its own part: they plan around it until `until`.
+    pub fn intents(&self, me: &NodeId, until: BlockHeight) -> Vec<Intent> {
+        let own = self.expected.iter().filter(|open| open.member == *me);
+        own.map(|open| Intent {
+            target: open.target,
+            capacity: open.capacity,
+            value_per_day: open.value_per_day,
+            until,
+        })
+        .take(limits::INTENTS_PER_MEMBER)
+        .collect()
+    }
+
     fn nothing(capped: BTreeSet<NodeId>, note: PlanNote) -> Self {
         Self {
             capped,

@@ -493,3 +493,29 @@ fn strict_uniqueness_closes_what_a_fellow_has() {
     assert!(wants(false));
     assert!(!wants(true));
 }
+
+/// Announcing intents and planning again is stable: nobody turns away from its own, nobody takes
+/// another's.
+#[test]
+fn announced_intents_hold_in_the_next_plan() {
+    let graph = mesh(5, 24);
+    let members = [MEMBER, 101, 102];
+    let mut fleet = fleet(&members, constraint(3, 9_000_000));
+    let plans = |fleet: &FleetView| {
+        members.map(|n| {
+            let seen = seen_by(fleet, n);
+            plan_opens(&graph, &seen, &local(n), &History::default(), &config())
+        })
+    };
+    let first = plans(&fleet);
+    let until = BlockHeight::new(HEIGHT + 10);
+    for (fellow, plan) in fleet.members.iter_mut().zip(&first) {
+        fellow.intents = plan.intents(&fellow.node_id, until);
+        assert_eq!(fellow.intents.len(), plan.proposals.len());
+    }
+    let second = plans(&fleet);
+    for (before, after) in first.iter().zip(&second) {
+        assert!(!before.proposals.is_empty());
+        assert_eq!(targets(&before.proposals), targets(&after.proposals));
+    }
+}

@@ -127,6 +127,11 @@ impl Board {
         }
     }
 
+    /// Comparisons that settling takes: each member with each, for each payment and both directions.
+    pub(super) fn settling(&self) -> usize {
+        2 * self.links.len() * self.links.len() * self.pairs.len()
+    }
+
     /// Whether payments can neither come in nor go out by this member or its links: then one more
     /// channel alone earns nothing.
     pub(super) fn is_cut_off(&self, member: usize) -> bool {

@@ -75,8 +75,8 @@ impl Planner<'_> {
             let worth = |offers: &[Offer]| offers.iter().map(|offer| offer.gain).sum::<u64>();
             let single_worth = single.as_ref().map_or(0, |(offer, _)| offer.gain);
             match (single, pair) {
-                (_, Some(pair)) if worth(&pair) / 2 > single_worth => self.take_pair(pair),
-                (Some((offer, runner_up)), _) => self.take(offer, None, runner_up),
+                (_, Some(pair)) if worth(&pair) / 2 > single_worth => self.take_pair(pair, work),
+                (Some((offer, runner_up)), _) => self.take(offer, None, runner_up, work),
                 _ => break,
             }
         }
@@ -251,19 +251,26 @@ impl Planner<'_> {
             .collect()
     }
 
-    fn take_pair(&mut self, [one, two]: [Offer; 2]) {
+    fn take_pair(&mut self, [one, two]: [Offer; 2], work: &mut Work) {
         // The first channel changes what is left for the second, but leaves enough for it.
-        self.take(one, Some(two.candidate), None);
+        self.take(one, Some(two.candidate), None, work);
         let fits = self.capacity(two.member, &self.candidates[two.candidate]);
         if let Some(capacity) = fits {
-            self.take(Offer { capacity, ..two }, Some(one.candidate), None);
+            self.take(Offer { capacity, ..two }, Some(one.candidate), None, work);
         }
     }
 
-    fn take(&mut self, offer: Offer, partner: Option<usize>, runner_up: Option<(usize, u64)>) {
+    fn take(
+        &mut self,
+        offer: Offer,
+        partner: Option<usize>,
+        runner_up: Option<(usize, u64)>,
+        work: &mut Work,
+    ) {
         let reach = &self.candidates[offer.candidate].reach;
         let ends = self.weighing.planned(reach, offer.capacity);
         self.board.attach(offer.member, &ends);
+        work.compare(self.board.settling());
         let means = &mut self.means[offer.member];
         means.capital = means.capital.saturating_sub(offer.capacity.get());
         means.slots = means.slots.saturating_sub(1);
@@ -356,5 +363,6 @@ impl Planner<'_> {
             work.compare(self.board.pairs.len());
         }
         self.board.settle();
+        work.compare(self.board.settling());
     }
 }

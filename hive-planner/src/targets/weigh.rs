@@ -27,10 +27,18 @@ pub struct Work {
 }
 
 impl Work {
+    /// Counts so many comparisons.
     pub(super) fn compare(&mut self, payments: usize) {
         self.settled += (payments as u64).div_ceil(COMPARISONS_PER_NODE);
     }
 
+    /// Whether less than half of the budget is used: what is there already may not take it all.
+    fn has_half(&mut self, config: &PlannerConfig) -> bool {
+        self.cut |= self.settled >= config.work_limit / 2;
+        !self.cut
+    }
+
+    /// Whether there is budget left; once there is not, the plan is cut.
     pub(super) fn has(&mut self, config: &PlannerConfig) -> bool {
         self.cut |= self.settled >= config.work_limit;
         !self.cut
@@ -136,12 +144,15 @@ impl<'a> Weighing<'a> {
 
     /// The distances of a node, or `None` when the budget of work has ended.
     pub(super) fn reach(&self, node: NodeIndex, work: &mut Work) -> Option<Reach> {
-        work.has(self.config).then_some(())?;
+        work.has(self.config).then(|| self.weigh(node, work))
+    }
+
+    fn weigh(&self, node: NodeIndex, work: &mut Work) -> Reach {
         let to = self.prices.to(node);
         let from = self.prices.from(node, Role::Forwarder);
         work.settled += to.settled() + from.settled();
         let charge = self.usual_charge(node);
-        Some(Reach {
+        Reach {
             node,
             charge,
             ends: Ends {
@@ -152,7 +163,7 @@ impl<'a> Weighing<'a> {
                     .map(|pair| units(from.cost(pair.payee)))
                     .collect(),
             },
-        })
+        }
     }
 
     /// Payers come in order, so each is looked up once.
@@ -228,9 +239,10 @@ impl<'a> Weighing<'a> {
         }
         let mut own = vec![Ends::far(self.pairs.len()); scene.members.len()];
         for peer in peers {
-            let Some(reach) = self.reach(peer, work) else {
+            if !work.has_half(self.config) {
                 break;
-            };
+            }
+            let reach = self.weigh(peer, work);
             for attachment in by_peer.remove(&peer).into_iter().flatten() {
                 own[attachment.member].join(&self.existing(attachment, &reach));
             }
