@@ -28,4 +28,6 @@ pub mod targets;
 
 pub use config::{DemandModel, PlannerConfig};
 pub use pushes::plan_pushes;
-pub use targets::{ExpectedOpen, History, Plan, PlanNote, Work, plan_opens};
+pub use targets::{
+    ExpectedOpen, History, OpenObstacle, Plan, PlanNote, Work, check_open, plan_opens,
+};

@@ -9,6 +9,7 @@
 //! Overlap with a fellow is allowed: it is worth what it adds. The share cap bounds it.
 
 mod board;
+mod check;
 mod demand;
 mod evidence;
 mod explain;
@@ -17,6 +18,7 @@ mod scene;
 mod share;
 mod weigh;
 
+pub use check::{OpenObstacle, check_open};
 pub use weigh::Work;
 
 use crate::config::PlannerConfig;
