@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::fleet::{HEIGHT, constraint, fleet, local};
+use common::fleet::{HEIGHT, constraint, fleet, local, own};
 use common::{graph_of, node, policy};
 use hive_planner::graph::Graph;
 use hive_planner::{History, OpenObstacle, PlannerConfig, check_open};
@@ -102,4 +102,20 @@ fn says_what_stands_in_the_way() {
             assert_eq!(locked.is_err(), waits && others);
         }
     }
+}
+
+#[test]
+fn a_second_channel_with_a_peer_is_not_opened() {
+    let mut local = local(ME);
+    local.channels = vec![own(7, TARGET, 5)];
+    let open = OpenChannel {
+        target: node(TARGET),
+        capacity: Sat::new(9),
+        feerate_ceiling: FeeratePerKw::new(253),
+        announce: true,
+    };
+    let members = fleet(&[ME, FELLOW], constraint(1, 1));
+    let (history, config) = (History::default(), PlannerConfig::default());
+    let checked = check_open(&network(1), &members, &local, &history, &config, &open);
+    assert_eq!(checked, Err(OpenObstacle::Connected));
 }

@@ -3,15 +3,15 @@
 
 mod common;
 
-use common::fleet::{HEIGHT, constraint, fleet, local, seen_by};
+use common::fleet::{HEIGHT, SIZE, constraint, fleet, local, own, seen_by};
 use common::{graph_of, node, policy, scid};
 use hive_planner::graph::{Graph, GraphUpdate};
 use hive_planner::pushes::{CircleRequest, OwnChannel, circular_route};
 use hive_planner::{PlannerConfig, plan_pushes};
 use hive_types::limits::FINAL_CLTV_DELTA;
 use hive_types::{
-    Action, BlockHeight, ChannelId, ChannelPolicy, FellowChannel, FleetView, LocalChannel,
-    LocalSnapshot, Msat, NodeId, OutPoint, Ppm, Proposal, Rebalance, Sat, Tier, Txid,
+    Action, BlockHeight, ChannelPolicy, FellowChannel, FleetView, LocalSnapshot, Msat, NodeId, Ppm,
+    Proposal, Rebalance, Sat, Tier,
 };
 use proptest::prelude::*;
 
@@ -25,8 +25,6 @@ const X_B: u64 = 11;
 const B_A: u64 = 12;
 const A_Y: u64 = 13;
 const Y_X: u64 = 14;
-
-const SIZE: u64 = 10_000_000;
 
 /// A and B are fellows, X and Y outside. X asks 100 ppm, Y 40 ppm, fellows nothing between them and
 /// 400 ppm towards the outside.
@@ -52,27 +50,6 @@ fn network() -> Graph {
         set(B_A, A, policy(0, 0, 34)),
         set(B_A, B, policy(0, 0, 34)),
     ])
-}
-
-fn own(number: u64, peer: u32, spendable: u64) -> LocalChannel {
-    LocalChannel {
-        channel_id: ChannelId::from_bytes([number as u8; 32]),
-        scid: Some(scid(number)),
-        funding: OutPoint {
-            txid: Txid::from_bytes([number as u8; 32]),
-            vout: 0,
-        },
-        peer: node(peer),
-        capacity: Sat::new(SIZE),
-        spendable: Msat::new(spendable * 1000),
-        receivable: Msat::new((SIZE - spendable) * 1000),
-        usable: true,
-        announced: true,
-        opened_by_us: true,
-        local_policy: None,
-        remote_policy: None,
-        htlcs: 0,
-    }
 }
 
 fn told(number: u64, peer: u32, spendable: u64) -> FellowChannel {

@@ -7,13 +7,17 @@
     clippy::panic
 )]
 
-use super::node;
+use super::{node, scid};
 use hive_types::{
-    Action, BlockHeight, Constraint, FeeratePerKw, FellowView, FleetView, LocalSnapshot, Network,
-    NodeId, OnChain, OpenChannel, Proposal, Sat, Tier,
+    Action, BlockHeight, ChannelId, Constraint, FeeratePerKw, FellowView, FleetView, LocalChannel,
+    LocalSnapshot, Msat, Network, NodeId, OnChain, OpenChannel, OutPoint, Proposal, Sat, Tier,
+    Txid,
 };
 
 pub const HEIGHT: u32 = 920_000;
+
+/// Capacity of own channels.
+pub const SIZE: u64 = 10_000_000;
 
 pub fn constraint(slots: u32, capital: u64) -> Constraint {
     Constraint {
@@ -83,4 +87,26 @@ pub fn targets(proposals: &[Proposal]) -> Vec<NodeId> {
     let mut targets: Vec<NodeId> = opens.map(|open| open.target).collect();
     targets.sort_unstable();
     targets
+}
+
+/// An own channel that can send so many sat of [`SIZE`].
+pub fn own(number: u64, peer: u32, spendable: u64) -> LocalChannel {
+    LocalChannel {
+        channel_id: ChannelId::from_bytes([number as u8; 32]),
+        scid: Some(scid(number)),
+        funding: OutPoint {
+            txid: Txid::from_bytes([number as u8; 32]),
+            vout: 0,
+        },
+        peer: node(peer),
+        capacity: Sat::new(SIZE),
+        spendable: Msat::new(spendable * 1000),
+        receivable: Msat::new((SIZE - spendable) * 1000),
+        usable: true,
+        announced: true,
+        opened_by_us: true,
+        local_policy: None,
+        remote_policy: None,
+        htlcs: 0,
+    }
 }
