@@ -207,23 +207,35 @@ fn public(graph: &Graph, member: usize, edge: &Edge) -> Attachment {
     }
 }
 
-/// A stale member opens nothing. The own node's chain money bounds what it announced.
+/// A stale member opens nothing. The own node's chain money bounds what it announced. Slots that the
+/// capital cannot fill are none.
 fn means(fellow: &FellowView, own: bool, local: &LocalSnapshot, open_cost: Sat) -> Means {
     let constraint = &fellow.constraint;
-    let slots = constraint.slots.min(limits::INTENTS_PER_MEMBER as u32);
-    let mut capital = constraint.capital;
+    let channel_min = constraint.channel_min.max(SMALLEST_CHANNEL).get();
+    let mut capital = constraint.capital.get();
+    let mut per_channel = channel_min;
     if own {
-        let fees = open_cost.checked_mul(u64::from(slots));
-        let kept = local
+        let free = local
             .on_chain
-            .reserve
-            .saturating_add(fees.unwrap_or(Sat::new(u64::MAX)));
-        capital = capital.min(local.on_chain.confirmed.saturating_sub(kept));
+            .confirmed
+            .saturating_sub(local.on_chain.reserve);
+        capital = capital.min(free.get());
+        per_channel = per_channel.saturating_add(open_cost.get());
+    }
+    let affordable = u32::try_from(capital / per_channel).unwrap_or(u32::MAX);
+    let slots = constraint.slots.min(affordable.max(1));
+    if own {
+        let fees = open_cost.get().saturating_mul(u64::from(slots));
+        let free = local
+            .on_chain
+            .confirmed
+            .saturating_sub(local.on_chain.reserve);
+        capital = capital.min(free.get().saturating_sub(fees));
     }
     Means {
-        capital: capital.get(),
+        capital,
         slots: if fellow.fresh { slots } else { 0 },
-        channel_min: constraint.channel_min.max(SMALLEST_CHANNEL).get(),
+        channel_min,
         channel_max: constraint.channel_max.get(),
     }
 }
