@@ -337,3 +337,42 @@ fn equal_seeds_give_equal_worlds() {
     assert_eq!(run(12), run(12));
     assert_ne!(run(12), run(13));
 }
+
+#[test]
+fn a_private_channel_carries_payments_and_nobody_hears_of_it() {
+    let (mut world, nodes) = world_of(config(14), 3);
+    let inputs = inputs(&world, nodes[0]);
+    let feerate = world.feerate();
+    let (id, _) = world
+        .open_private_channel(nodes[0], nodes[1], Sat::new(1_000_000), &inputs, feerate)
+        .unwrap();
+    world.mine(20);
+    let own = world.snapshot(nodes[0]).unwrap().channels.remove(0);
+    assert!(own.usable && !own.announced && own.scid.is_some());
+    assert!(!world.channel(id).unwrap().announced);
+    pass(&mut world, 3_600_000);
+    for node in nodes {
+        assert_eq!(world.graph_of(node).unwrap().channel_count(), 0);
+    }
+}
+
+#[test]
+fn gossip_follows_a_channel_to_its_new_place_after_a_reorg() {
+    let (mut world, nodes) = world_of(config(15), 3);
+    let id = open(&mut world, nodes[0], nodes[1], 1_000_000);
+    world.mine(6);
+    pass(&mut world, 3_600_000);
+    let before = world.channel(id).unwrap().scid.unwrap();
+    let graph = world.graph_of(nodes[2]).unwrap();
+    assert!(graph.channel(before).is_some());
+    world.reorg(6);
+    world.mine(5);
+    pass(&mut world, 3_600_000);
+    let after = world.channel(id).unwrap().scid.unwrap();
+    assert_ne!(before, after);
+    let graph = world.graph_of(nodes[2]).unwrap();
+    assert!(graph.channel(before).is_none());
+    assert_eq!(graph.channel(after).unwrap().capacity, Sat::new(1_000_000));
+    let policy = graph.edges().filter(|edge| edge.usable().is_some());
+    assert_eq!(policy.count(), 2);
+}

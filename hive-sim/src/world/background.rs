@@ -10,7 +10,7 @@ use hive_types::{
 use std::sync::Arc;
 
 /// Share of a background channel's money at the smaller node id, in millionths at equal steps of
-/// probability. Balances are not public; measured networks show many channels almost all at one end.
+/// probability. Balances are not public: a modelling choice, with many channels almost all at one end.
 const BALANCE_PPM: [u64; 9] = [
     10_000, 60_000, 180_000, 340_000, 500_000, 660_000, 820_000, 940_000, 990_000,
 ];

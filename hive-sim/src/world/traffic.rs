@@ -11,7 +11,7 @@ use hive_types::{Msat, NodeId};
 use std::collections::BTreeSet;
 
 /// Amounts in msat at equal steps of probability: median 20,000 sat, most between 1,000 and 500,000,
-/// few up to 5 million, about what LN service providers have published of theirs.
+/// few up to 5 million. A modelling choice: nobody publishes what is paid.
 const AMOUNT_MSAT: [u64; 11] = [
     1_000_000,
     2_000_000,
