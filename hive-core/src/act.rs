@@ -130,7 +130,7 @@ impl Hive {
             &mut self.out,
         );
         // An approval does not outlive the lock that it was given for.
-        let _ = self.gate.reject(self.now, id);
+        self.gate.withdraw(id);
         self.retract_intent(&target);
         self.out.emit(Event::LockLost { target, reason });
     }
@@ -341,15 +341,16 @@ impl Hive {
             self.gate
                 .authorize_restore(self.now, id, &set, &self.saved_fees, local)
         } else {
-            let (tier, banned) = (self.tier(), self.banned());
+            let (tier, fleet) = (self.tier(), self.fleet_view());
             let standing = Standing {
                 tier,
                 reconciled: true,
                 lock: None,
-                banned: &banned,
+                banned: &fleet.banned,
             };
+            let agreed = (&fleet, &self.saved_fees);
             self.gate
-                .authorize(self.now, id, &proposal, local, standing)
+                .authorize_agreed(self.now, id, &proposal, agreed, local, standing)
         };
         match permit {
             Ok(permit) => self.act(id, proposal, permit),

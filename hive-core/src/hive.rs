@@ -78,11 +78,12 @@ impl Hive {
 
     /// When to call with [`Input::Tick`], unless something else comes first.
     pub fn next_wake(&self) -> Elapsed {
-        match &self.stage {
+        let stage = match &self.stage {
             Stage::Alone | Stage::Founding(_) | Stage::Halted => Elapsed::NEVER,
             Stage::Joining(joining) => joining.deadline(),
             Stage::Member(member) => member.next_wake(),
-        }
+        };
+        stage.min(self.gate.next_wake(self.now))
     }
 
     fn take_in(&mut self, input: Input<'_>) {

@@ -322,6 +322,14 @@ pub enum Refusal {
         /// How many may be unknown.
         limit: usize,
     },
+    /// Not a fee that members agreed on, or the one before it is not saved.
+    #[error(
+        "channel {channel} has no agreed fee like this with the fee before it saved; set other fees yourself"
+    )]
+    NotAgreed {
+        /// The channel.
+        channel: ShortChannelId,
+    },
     /// Not a fee that was saved before joining.
     #[error("channel {channel} has no saved fee like this; only what joining changed is restored")]
     NotSaved {

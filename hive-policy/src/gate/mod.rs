@@ -25,8 +25,8 @@ use crate::{
 };
 use clock::Clock;
 use hive_types::{
-    Action, ActionId, ActionKind, Elapsed, LocalSnapshot, LockView, Msat, NodeId, Now, Proposal,
-    Sat, SetPolicy, Tier, UnixMillis,
+    Action, ActionId, ActionKind, Elapsed, FleetView, LocalSnapshot, LockView, Msat, NodeId, Now,
+    Proposal, Sat, SetPolicy, Tier, UnixMillis,
 };
 use ledger::Ledger;
 use queue::Queue;
@@ -234,6 +234,37 @@ impl Gate {
             self.end(id, Ending::Authorized);
         }
         Ok(permit)
+    }
+
+    /// A permit to set the fee that members agreed on joining. Joining with fee management switched on
+    /// is the operator's consent, so it passes in advisor mode too; pause, kill switch, opt-outs and
+    /// rates hold. The fee from before has to be saved first, so that leaving can restore it.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAgreed`] when [`corridor::fee_changes`] would not set exactly this with the fee
+    /// before it saved, and whatever [`Gate::authorize`] refuses.
+    pub fn authorize_agreed(
+        &mut self,
+        now: Now,
+        id: ActionId,
+        proposal: &Proposal,
+        (fleet, saved): (&FleetView, &SavedFees),
+        local: &LocalSnapshot,
+        standing: Standing<'_>,
+    ) -> Result<Authorized, Refusal> {
+        self.tick(now);
+        self.check_new(id)?;
+        let Action::SetPolicy(set) = proposal.action else {
+            return Err(Refusal::NotApproved { id });
+        };
+        let plan = corridor::fee_changes(fleet, local, saved);
+        let mut agreed = plan.set.iter().filter(|change| change.set == set);
+        if !agreed.any(|change| saved.contains_key(&change.channel_id)) {
+            let channel = set.channel;
+            return Err(Refusal::NotAgreed { channel });
+        }
+        let want = self.check_all(self.clock.at(now), id, proposal, local, &standing)?;
+        Ok(self.reserve(now, id, &proposal.action, want))
     }
 
     /// A permit to set a channel's fees back to what they were before joining. It is free and undoes

@@ -87,7 +87,7 @@ pub(crate) fn local() -> LocalSnapshot {
     }
 }
 
-fn proposal(action: Action, cost: u64) -> Proposal {
+pub(crate) fn proposal(action: Action, cost: u64) -> Proposal {
     Proposal {
         action,
         cost: Msat::new(cost),

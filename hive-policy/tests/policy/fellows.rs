@@ -154,6 +154,67 @@ fn t62_fees_restore_in_any_mode_halted_opted_out_and_outside_of_a_fleet() {
 }
 
 #[test]
+fn t11_joining_consents_to_the_agreed_fee_and_to_no_other() {
+    let (local, mut saved) = (two_channels(), SavedFees::new());
+    let all = fleet(&[(ME, Tier::Full), (10, Tier::Full)]);
+    let plan = fee_changes(&all, &local, &saved);
+    let set = plan.set[0].set;
+    let proposal = |set| crate::common::proposal(hive_types::Action::SetPolicy(set), 0);
+    let standing = full();
+    let mut gate = Gate::new(limits(|_| {}), Mode::Advisor);
+    let unsaved = gate.authorize_agreed(
+        after(0),
+        id(1),
+        &proposal(set),
+        (&all, &saved),
+        &local,
+        standing,
+    );
+    assert!(
+        matches!(unsaved, Err(Refusal::NotAgreed { .. })),
+        "{unsaved:?}"
+    );
+    saved.extend(plan.save);
+    let mut other = set;
+    other.policy.rate = Ppm::new(1);
+    let refused = gate.authorize_agreed(
+        after(0),
+        id(1),
+        &proposal(other),
+        (&all, &saved),
+        &local,
+        standing,
+    );
+    assert!(
+        matches!(refused, Err(Refusal::NotAgreed { .. })),
+        "{refused:?}"
+    );
+    gate.stop();
+    let stopped = gate.authorize_agreed(
+        after(0),
+        id(1),
+        &proposal(set),
+        (&all, &saved),
+        &local,
+        standing,
+    );
+    assert_eq!(stopped, Err(Refusal::Stopped));
+    gate.release();
+    let permit = gate.authorize_agreed(
+        after(0),
+        id(1),
+        &proposal(set),
+        (&all, &saved),
+        &local,
+        standing,
+    );
+    assert_eq!(
+        permit.unwrap().action(),
+        &hive_types::Action::SetPolicy(set)
+    );
+}
+
+#[test]
 fn former_fellows_pay_again_and_strangers_always_did() {
     let (mut local, mut saved) = (two_channels(), SavedFees::new());
     let both = fleet(&[(ME, Tier::Full), (10, Tier::Full), (11, Tier::Full)]);
