@@ -60,7 +60,8 @@ pub struct ExpectedOpen {
 pub struct Plan {
     /// What this member would open, the most valuable first.
     pub proposals: Vec<Proposal>,
-    /// What the plan has every member open, this one included, in the order of choice.
+    /// What the plan has every member open, this one included, in the order of choice; empty when this
+    /// member can open nothing.
     pub expected: Vec<ExpectedOpen>,
     /// Targets at the share cap; goes into the next plan's [`History`].
     pub capped: BTreeSet<NodeId>,
@@ -170,7 +171,11 @@ pub fn plan_opens(
     let mut board = weighing.board(&scene);
     weighing.attach_all(&scene, &mut board, &mut work);
     let closed = closed_targets(fleet, &scene, history, &capped, local.height);
-    let places = choose(graph, &scene, &closed, config);
+    // Who can open nothing has nothing to propose, and need not find out what others will.
+    let places = match scene.members[scene.me].means.can_open() {
+        true => choose(graph, &scene, &closed, config),
+        false => Vec::new(),
+    };
     let evidence = evidence::factors(fleet);
     let candidates = places.into_iter().map_while(|node| {
         let id = graph.node_id(node);

@@ -336,6 +336,8 @@ fn says_why_there_is_nothing_to_propose() {
         plan.notes.first().copied()
     };
     assert_eq!(note(&FleetView::default()), Some(PlanNote::NotAMember));
+    let idle = plan(&graph, &fleet(&[MEMBER], constraint(0, 5_000_000)));
+    assert_eq!(idle.work.candidates, 0);
     let with = |slots, capital| note(&fleet(&[MEMBER], constraint(slots, capital)));
     assert_eq!(with(0, 5_000_000), Some(PlanNote::NoSlots));
     assert!(matches!(

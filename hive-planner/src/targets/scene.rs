@@ -24,6 +24,12 @@ pub(super) struct Means {
     pub(super) channel_max: u64,
 }
 
+impl Means {
+    pub(super) fn can_open(&self) -> bool {
+        self.slots > 0 && self.channel_min <= self.capital.min(self.channel_max)
+    }
+}
+
 pub(super) struct Member {
     pub(super) id: NodeId,
     pub(super) index: Option<NodeIndex>,
