@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod clock;
 pub mod config;
+pub mod conformance;
 pub mod control;
 pub mod driver;
 pub mod log;

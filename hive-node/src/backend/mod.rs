@@ -1,7 +1,7 @@
 //! What the agent asks of a Lightning node, and nothing more.
 //!
 //! A backend does as it is told and decides nothing. Money moves only in [`LightningBackend::execute`],
-//! which takes a permit that hive-policy alone can make. The conformance suite
+//! which takes a permit that hive-policy alone can make. The [conformance suite](crate::conformance)
 //! says in code what the words here say.
 
 mod outcome;

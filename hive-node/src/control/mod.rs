@@ -8,12 +8,14 @@ mod client;
 mod command;
 mod convert;
 mod line;
+mod request;
 mod server;
 
 pub use client::{Client, ClientError};
-pub use command::{COMMANDS, CommandName, CommandSpec, ParamKind, ParamSpec, Request};
+pub use command::{COMMANDS, CommandName, CommandSpec, ParamKind, ParamSpec};
 pub use convert::Wanted;
 pub(crate) use convert::reply;
+pub use request::Request;
 pub use server::{BindError, Call, ControlServer};
 
 use serde::{Deserialize, Serialize};

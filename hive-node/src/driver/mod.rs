@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::control::{self, Call, ControlError, Wanted};
 use crate::store::{Store, StoreError};
 use act::{Actor, Ended};
-use hive_core::{ActionResult, ChangeSet, CommandId, Event, Input, Output};
+use hive_core::{ActionResult, CommandId, Event, Input, Output};
 use hive_types::limits::{EVENT_BACKLOG, EVENT_QUEUE};
 use hive_types::{Elapsed, NodeId, Now};
 use outbox::Outboxes;
