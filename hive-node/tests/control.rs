@@ -1,4 +1,5 @@
 //! The control socket against good and bad callers.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use hive_node::control::{
     BindError, Call, Client, ClientError, CommandName, ControlError, ControlServer,

@@ -202,7 +202,7 @@ fn find(
     let names: Vec<String> = keys.iter().map(spell).collect();
     let hint = match nearest(name, names.iter().map(String::as_str)) {
         Some(name) => format!("did you mean {name}?"),
-        None => "docs/configuration.md lists them".into(),
+        None => format!("known are {}", names.join(", ")),
     };
     let origin = origin.to_owned();
     Err(ConfigError::Unknown { origin, hint })
@@ -295,7 +295,7 @@ mod tests {
         let expected = "HIVE_DATADIR is no setting; did you mean HIVE_DATA_DIR?";
         assert_eq!(env.unwrap_err().to_string(), expected);
         let flags = settings.add_flags(KEYS, &map(&[("zzz", "1")]));
-        let expected = "--zzz is no setting; docs/configuration.md lists them";
+        let expected = "--zzz is no setting; known are --data-dir, --limits-per-day-sat";
         assert_eq!(flags.unwrap_err().to_string(), expected);
     }
 

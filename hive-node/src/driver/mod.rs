@@ -291,7 +291,7 @@ impl<M: Machine> Driver<M> {
         let command = match call.request.wanted() {
             Ok(Wanted::Machine(command)) => command,
             Ok(Wanted::Log { limit }) => {
-                answer(call.reply, self.log(limit).await);
+                answer(call.reply, log(self.around.store.clone(), limit).await);
                 return Ok(());
             }
             Err(error) => {
@@ -307,14 +307,6 @@ impl<M: Machine> Driver<M> {
         self.input(Input::Command { id, command }).await
     }
 
-    async fn log(&self, limit: u32) -> control::Reply {
-        let store = self.around.store.clone();
-        let rows = blocking(move || store.audit(limit)).await;
-        let rows = rows.map_err(|error| store_failed(&error))?;
-        serde_json::to_value(rows)
-            .map_err(|reason| ControlError::new("internal", reason.to_string(), "report this"))
-    }
-
     async fn input(&mut self, input: Input<'_>) -> Result<(), DriverError> {
         let outputs = self.machine.handle(self.around.clock.now(), input);
         for output in outputs {
@@ -326,7 +318,10 @@ impl<M: Machine> Driver<M> {
     /// Starts one output; finishes it when it is a `Persist`. Nothing after a failed one is started.
     async fn perform(&mut self, output: Output) -> Result<(), DriverError> {
         match output {
-            Output::Persist(changes) => self.persist(changes).await?,
+            Output::Persist(changes) => {
+                let store = self.around.store.clone();
+                blocking(move || store.apply(&changes)).await?;
+            }
             Output::Send { to, bytes } => {
                 if self.outboxes.push(to, bytes) {
                     self.tasks.spawn(self.outboxes.clone().empty(to));
@@ -346,11 +341,6 @@ impl<M: Machine> Driver<M> {
             Output::Emit(event) => self.emit(event),
         }
         Ok(())
-    }
-
-    async fn persist(&self, changes: ChangeSet) -> Result<(), StoreError> {
-        let store = self.around.store.clone();
-        blocking(move || store.apply(&changes)).await
     }
 
     /// Dials, unless a dial to the same node is under way.
@@ -399,12 +389,19 @@ impl<M: Machine> Driver<M> {
                 return stop.await;
             };
             let reply = match call.request.wanted() {
-                Ok(Wanted::Log { limit }) => self.log(limit).await,
+                Ok(Wanted::Log { limit }) => log(self.around.store.clone(), limit).await,
                 _ => Err(store_failed(&error)),
             };
             answer(call.reply, reply);
         }
     }
+}
+
+async fn log(store: Arc<Store>, limit: u32) -> control::Reply {
+    let rows = blocking(move || store.audit(limit)).await;
+    let rows = rows.map_err(|error| store_failed(&error))?;
+    serde_json::to_value(rows)
+        .map_err(|reason| ControlError::new("internal", reason.to_string(), "report this"))
 }
 
 /// Runs the store's work where it may block.

@@ -24,6 +24,10 @@ pub(super) fn change(tx: &Transaction<'_>, boot: BootId, change: &Change) -> Res
             let sql = "DELETE FROM records WHERE author = ? AND key = ?";
             execute(tx, sql, params![author.to_string(), key])
         }
+        Change::DropRecords { author } => {
+            let sql = "DELETE FROM records WHERE author = ?";
+            execute(tx, sql, [author.to_string()])
+        }
         Change::Author { author, bytes } => execute(
             tx,
             "INSERT INTO authors (author, bytes) VALUES (?, ?)

@@ -1,0 +1,418 @@
+//! A node and a state machine that do as a test says and write down what they see.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "each test file uses a part of this"
+)]
+
+use async_trait::async_trait;
+use hive_core::{
+    ActionState, Change, ChangeSet, Command, CommandId, Done, Input, Output, Reply, StoredAction,
+};
+use hive_node::backend::{
+    ActError, BackendError, BackendEvent, LightningBackend, NodeInfo, NotDone, Prepared, Reconciled,
+};
+use hive_node::clock::{Clock, ManualClock};
+use hive_node::control::{self, Call, CommandName, Request};
+use hive_node::driver::{Driver, DriverError, Machine, Surroundings};
+use hive_node::store::Store;
+use hive_planner::graph::Graph;
+use hive_policy::corridor::SavedFees;
+use hive_policy::{Authorized, Gate, Limits, Mode};
+use hive_types::*;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub fn node(number: u8) -> NodeId {
+    let mut bytes = [number; 33];
+    bytes[0] = 2;
+    NodeId::from_bytes(bytes).unwrap()
+}
+
+pub fn id(number: u8) -> ActionId {
+    ActionId::from_bytes([number; 16])
+}
+
+pub fn meta(key: &str, bytes: &[u8]) -> Output {
+    let changes = vec![Change::Meta {
+        key: key.into(),
+        bytes: bytes.into(),
+    }];
+    Output::Persist(ChangeSet { changes })
+}
+
+pub fn send(to: u8, bytes: &[u8]) -> Output {
+    Output::Send {
+        to: node(to),
+        bytes: bytes.into(),
+    }
+}
+
+/// Waits until the condition holds; panics when it never does.
+pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..20_000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// What a fake node did, and what it saw of the store while doing it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A frame, and the names in the store's `meta` at that moment.
+    Sent(NodeId, Vec<u8>, Vec<String>),
+    Connected(NodeId),
+    Prepared(ActionId),
+    /// An execution, and whether what was prepared was stored by then.
+    Executed(ActionId, bool),
+    Reconciled(ActionId),
+}
+
+pub struct FakeNode {
+    pub store: Arc<Store>,
+    pub seen: Mutex<Vec<Seen>>,
+    /// Peers whose link takes frames and never hands them on.
+    pub dead: Mutex<BTreeSet<NodeId>>,
+    /// Peers whose link hands on a frame for each permit.
+    pub slow: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
+    pub snapshot: Mutex<LocalSnapshot>,
+    pub executions: Mutex<VecDeque<Result<Done, ActError>>>,
+    pub reconciliations: Mutex<VecDeque<Result<Reconciled, BackendError>>>,
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<BackendEvent>>,
+    event_sender: mpsc::UnboundedSender<BackendEvent>,
+}
+
+impl FakeNode {
+    pub fn new(store: Arc<Store>) -> Arc<Self> {
+        let (event_sender, events) = mpsc::unbounded_channel();
+        Arc::new(Self {
+            store,
+            seen: Mutex::default(),
+            dead: Mutex::default(),
+            slow: Mutex::default(),
+            snapshot: Mutex::new(snapshot(&[])),
+            executions: Mutex::default(),
+            reconciliations: Mutex::default(),
+            events: tokio::sync::Mutex::new(events),
+            event_sender,
+        })
+    }
+
+    pub fn event(&self, event: BackendEvent) {
+        self.event_sender.send(event).unwrap();
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Frames that went to a peer, in order.
+    pub fn sent_to(&self, peer: NodeId) -> Vec<Vec<u8>> {
+        let to_peer = |seen: Seen| match seen {
+            Seen::Sent(to, bytes, _) if to == peer => Some(bytes),
+            _ => None,
+        };
+        self.seen().into_iter().filter_map(to_peer).collect()
+    }
+
+    fn note(&self, seen: Seen) {
+        self.seen.lock().unwrap().push(seen);
+    }
+}
+
+#[async_trait]
+impl LightningBackend for FakeNode {
+    async fn info(&self) -> Result<NodeInfo, BackendError> {
+        Err(BackendError::Refused("the driver does not ask this".into()))
+    }
+
+    async fn snapshot(&self) -> Result<LocalSnapshot, BackendError> {
+        Ok(self.snapshot.lock().unwrap().clone())
+    }
+
+    async fn graph(&self) -> Result<Arc<Graph>, BackendError> {
+        Ok(Arc::default())
+    }
+
+    async fn sign(&self, text: &str) -> Result<String, BackendError> {
+        match text {
+            "refuse" => Err(BackendError::Refused("no".into())),
+            text => Ok(format!("signed {text}")),
+        }
+    }
+
+    async fn connect(&self, to: NodeId, _: &[String]) -> Result<(), BackendError> {
+        self.note(Seen::Connected(to));
+        if self.dead.lock().unwrap().contains(&to) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, to: NodeId, bytes: Vec<u8>) -> Result<(), BackendError> {
+        if self.dead.lock().unwrap().contains(&to) {
+            std::future::pending::<()>().await;
+        }
+        let slow = self.slow.lock().unwrap().get(&to).cloned();
+        if let Some(slow) = slow {
+            slow.acquire().await.unwrap().forget();
+        }
+        let meta = self.store.load().unwrap().meta;
+        let names = meta.into_iter().map(|(name, _)| name).collect();
+        self.note(Seen::Sent(to, bytes, names));
+        Ok(())
+    }
+
+    async fn prepare(&self, permit: &Authorized) -> Result<Prepared, NotDone> {
+        self.note(Seen::Prepared(permit.id()));
+        Ok(Prepared::Policy { before: None })
+    }
+
+    async fn execute(
+        &self,
+        id: ActionId,
+        _: &Authorized,
+        prepared: &Prepared,
+    ) -> Result<Done, ActError> {
+        let unfinished = self.store.unfinished().unwrap();
+        let is_stored = unfinished.contains(&(id, Some(prepared.clone())));
+        self.note(Seen::Executed(id, is_stored));
+        let next = self.executions.lock().unwrap().pop_front();
+        next.unwrap_or(Ok(Done::Set { before: None }))
+    }
+
+    async fn reconcile(&self, id: ActionId, _: &Prepared) -> Result<Reconciled, BackendError> {
+        self.note(Seen::Reconciled(id));
+        let next = self.reconciliations.lock().unwrap().pop_front();
+        next.unwrap_or(Ok(Reconciled::Unknown))
+    }
+
+    async fn next_event(&self) -> Result<BackendEvent, BackendError> {
+        let event = self.events.lock().await.recv().await;
+        event.ok_or_else(|| BackendError::Unreachable("the test is over".into()))
+    }
+}
+
+/// What a scripted machine does with a command, and the inputs that it got, as text.
+type Script = Box<dyn FnMut(CommandId, Command) -> Vec<Output> + Send>;
+
+pub struct ScriptedMachine {
+    pub script: Script,
+    pub inputs: Arc<Mutex<Vec<String>>>,
+}
+
+impl Machine for ScriptedMachine {
+    fn handle(&mut self, _: Now, input: Input<'_>) -> Vec<Output> {
+        let text = match &input {
+            Input::Observed(_) => "Observed".into(),
+            Input::Graph(_) => "Graph".into(),
+            input => format!("{input:?}"),
+        };
+        self.inputs.lock().unwrap().push(text);
+        match input {
+            Input::Command { id, command } => (self.script)(id, command),
+            _ => Vec::new(),
+        }
+    }
+
+    fn next_wake(&self) -> Elapsed {
+        Elapsed::NEVER
+    }
+}
+
+/// A driver that runs in the background.
+pub struct Run {
+    pub node: Arc<FakeNode>,
+    pub store: Arc<Store>,
+    pub clock: Arc<ManualClock>,
+    pub inputs: Arc<Mutex<Vec<String>>>,
+    pub calls: mpsc::Sender<Call>,
+    pub folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), DriverError>>,
+}
+
+/// What a test sets up before the driver starts.
+pub struct Setup {
+    pub node: Arc<FakeNode>,
+    pub store: Arc<Store>,
+    folder: TempDir,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        Self::bounded(1 << 30)
+    }
+
+    pub fn bounded(store_bytes: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open_bounded(folder.path(), store_bytes).unwrap());
+        Self {
+            node: FakeNode::new(store.clone()),
+            store,
+            folder,
+        }
+    }
+
+    /// Starts the driver with a machine that answers commands by the script.
+    pub fn start(
+        self,
+        script: impl FnMut(CommandId, Command) -> Vec<Output> + Send + 'static,
+    ) -> Run {
+        let inputs = Arc::default();
+        let machine = ScriptedMachine {
+            script: Box::new(script),
+            inputs: Arc::clone(&inputs),
+        };
+        let clock = Arc::new(ManualClock::new(self.store.boot(), UnixMillis::new(1_000)));
+        let around = Surroundings {
+            backend: self.node.clone(),
+            store: self.store.clone(),
+            clock: clock.clone() as Arc<dyn Clock>,
+        };
+        let (calls, receiver) = mpsc::channel(8);
+        let driver = Driver::new(machine, around, receiver);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(driver.run(async move {
+            let _ = stopped.await;
+        }));
+        Run {
+            node: self.node,
+            store: self.store,
+            clock,
+            inputs,
+            calls,
+            folder: self.folder,
+            stop: Some(stop),
+            task,
+        }
+    }
+}
+
+impl Run {
+    /// Runs a command; the script decides what that means.
+    pub async fn call(&self, command: CommandName) -> control::Reply {
+        let request = Request::new(command, &serde_json::Value::Null).unwrap();
+        let (reply, answer) = oneshot::channel();
+        self.calls.send(Call { request, reply }).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    pub fn inputs(&self) -> Vec<String> {
+        self.inputs.lock().unwrap().clone()
+    }
+
+    /// Waits for an input whose text contains this.
+    pub async fn input(&self, text: &str) {
+        let found = || self.inputs().iter().any(|input| input.contains(text));
+        eventually(text, found).await;
+    }
+
+    /// Stops the driver and tells how it ended.
+    pub async fn stop(mut self) -> (Result<(), DriverError>, Arc<FakeNode>, Arc<Store>) {
+        drop(self.stop.take());
+        (self.task.await.unwrap(), self.node, self.store)
+    }
+}
+
+pub fn done(id: CommandId) -> Output {
+    let reply = Ok(Reply::Done("done".into()));
+    Output::Reply { id, reply }
+}
+
+/// A row for an action that is about to be executed.
+pub fn acting(number: u8) -> Output {
+    let changes = vec![Change::Action(stored(number))];
+    Output::Persist(ChangeSet { changes })
+}
+
+pub fn stored(number: u8) -> StoredAction {
+    StoredAction {
+        id: id(number),
+        kind: ActionKind::SetPolicy,
+        state: ActionState::Acting,
+        proposal: Proposal {
+            action: Action::SetPolicy(SetPolicy {
+                channel: ShortChannelId::from_u64(1),
+                policy: policy(5),
+            }),
+            cost: Msat::ZERO,
+            value_per_day: Msat::ZERO,
+            confidence: Ppm::ONE,
+            explanation: Explanation::default(),
+        },
+        result: None,
+        wall: UnixMillis::new(1),
+    }
+}
+
+fn policy(rate: u32) -> ChannelPolicy {
+    ChannelPolicy {
+        base: Msat::ZERO,
+        rate: Ppm::new(rate),
+        cltv_delta: 40,
+        htlc_minimum: Msat::new(1),
+        htlc_maximum: Msat::new(1_000_000),
+        disabled: false,
+        inbound_base_msat: 0,
+        inbound_ppm: 0,
+    }
+}
+
+/// A real permit from a real gate: to set one channel's fees back.
+pub fn permit(number: u8) -> Authorized {
+    let scid = ShortChannelId::from_u64(1);
+    let channel_id = ChannelId::from_bytes([1; 32]);
+    let mut local = snapshot(&[]);
+    local.channels.push(LocalChannel {
+        channel_id,
+        scid: Some(scid),
+        funding: OutPoint {
+            txid: Txid::from_bytes([1; 32]),
+            vout: 0,
+        },
+        peer: node(9),
+        capacity: Sat::new(1_000),
+        spendable: Msat::ZERO,
+        receivable: Msat::ZERO,
+        usable: true,
+        announced: true,
+        opened_by_us: true,
+        local_policy: Some(policy(0)),
+        remote_policy: None,
+        htlcs: 0,
+    });
+    let saved = SavedFees::from([(channel_id, policy(5))]);
+    let set = SetPolicy {
+        channel: scid,
+        policy: policy(5),
+    };
+    let mut gate = Gate::new(Limits::default(), Mode::Advisor);
+    gate.authorize_restore(Now::default(), id(number), &set, &saved, &local)
+        .unwrap()
+}
+
+pub fn snapshot(peers: &[u8]) -> LocalSnapshot {
+    let view = |number: &u8| PeerView {
+        node_id: node(*number),
+        features: vec![],
+    };
+    LocalSnapshot {
+        node_id: node(1),
+        network: Network::Regtest,
+        height: BlockHeight::new(100),
+        synced: true,
+        on_chain: OnChain::default(),
+        feerate: FeeratePerKw::new(253),
+        channels: vec![],
+        peers: peers.iter().map(view).collect(),
+        forwards: vec![],
+    }
+}
