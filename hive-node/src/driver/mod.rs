@@ -151,11 +151,19 @@ impl<M: Machine> Driver<M> {
             other => other.map(drop),
         };
         self.tasks.shutdown().await;
-        if let Err(DriverError::Store(error)) = &ended {
-            tracing::error!(code = error.code(), %error, "the store failed; nothing is done any more");
-            self.refuse_calls(error.clone(), stop).await;
+        match ended {
+            // A task may have met the failure just before the end.
+            Ok(()) => match self.around.store.failure() {
+                Some(error) => Err(error.into()),
+                None => Ok(()),
+            },
+            Err(DriverError::Store(error)) => {
+                tracing::error!(code = error.code(), %error, "nothing is done any more");
+                self.refuse_calls(error.clone(), stop).await;
+                Err(error.into())
+            }
+            Err(error) => Err(error),
         }
-        ended
     }
 
     /// Asks the node what became of every action that was under way. `false` when stopped meanwhile.
