@@ -60,8 +60,8 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Decode
     if bytes.len() > FRAME_BYTES {
         return Err(DecodeError::TooLong { bytes: bytes.len() });
     }
-    let (value, read) = bincode::serde::decode_from_slice(bytes, configuration())
-        .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    let (value, read) =
+        bincode::serde::decode_from_slice(bytes, configuration()).map_err(malformed)?;
     if read != bytes.len() {
         return Err(DecodeError::Trailing {
             left: bytes.len() - read,
@@ -73,6 +73,20 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Decode
         return Err(DecodeError::NotCanonical);
     }
     Ok(value)
+}
+
+/// bincode prints its errors as code; those that a person meets are put in words.
+fn malformed(error: bincode::error::DecodeError) -> DecodeError {
+    use bincode::error::DecodeError as Error;
+    let words = match error {
+        Error::UnexpectedEnd { .. } => "it ends before its value does".to_owned(),
+        Error::LimitExceeded => "it claims to hold more than a frame".to_owned(),
+        Error::InvalidBooleanValue(value) => format!("{value} is no boolean"),
+        Error::Utf8 { .. } => "a text is not UTF-8".to_owned(),
+        Error::OtherString(words) => words,
+        other => other.to_string(),
+    };
+    DecodeError::Malformed(words)
 }
 
 struct VecWriter(Vec<u8>);

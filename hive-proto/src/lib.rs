@@ -5,6 +5,8 @@ pub mod codec;
 mod decision;
 mod founding;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handshake;
 mod heartbeat;
 mod leb128;

@@ -7,9 +7,11 @@ mod common;
 use common::vectors::{files, hex, text, with_examples};
 use data_encoding::HEXLOWER;
 use hive_proto::{
-    Ballot, Charter, Manifest, Message, Record, Statement, Ticket, VerifyingKey, codec,
+    Ballot, Ban, Charter, Departure, Funding, Heartbeat, HeartbeatChange, Manifest, Message,
+    Observation, Record, RecordBody, RecordKind, Statement, Ticket, VerifyingKey, Vote, codec,
 };
-use hive_types::{Digest, HiveId, MemberKey, Network, Signature};
+use hive_types::limits;
+use hive_types::{Constraint, Digest, HiveId, Intent, MemberKey, Network, Signature};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -62,8 +64,85 @@ fn the_page_shows_what_the_code_writes() {
         assert!(Message::from_frame(&shown).is_ok());
     }
     assert!(Record::parse(example_bytes(&page, "record")).is_ok());
+    let full = Heartbeat::decode(&example_bytes(&page, "heartbeat-full")).unwrap();
+    let change = HeartbeatChange::decode(&example_bytes(&page, "heartbeat-change")).unwrap();
+    assert!(change.apply(&full).is_ok());
     assert!(codec::decode::<Statement>(&example_bytes(&page, "statement")).is_ok());
     assert!(codec::decode::<Ticket>(&example_bytes(&page, "ticket")).is_ok());
+}
+
+#[test]
+fn the_page_names_the_limits_of_the_code() {
+    let limits = [
+        ("bytes of a frame", limits::FRAME_BYTES as u64),
+        ("members of a fleet", limits::MEMBERS as u64),
+        ("characters of a ticket", limits::TICKET_CHARS as u64),
+        (
+            "addresses in a ticket or manifest",
+            limits::ADDRESSES as u64,
+        ),
+        ("characters of an address", limits::ADDRESS_CHARS as u64),
+        (
+            "characters of a software name",
+            limits::SOFTWARE_CHARS as u64,
+        ),
+        ("bytes of a record's key", limits::RECORD_KEY_BYTES as u64),
+        ("bytes of a record's body", limits::RECORD_BODY_BYTES as u64),
+        (
+            "keys of an author with bodies of that size",
+            limits::BULK_KEYS as u64,
+        ),
+        (
+            "bytes of a whole record under other keys",
+            limits::SMALL_RECORD_BYTES as u64,
+        ),
+        ("records of an author", limits::RECORDS_PER_AUTHOR as u64),
+        ("epochs and counters", limits::VERSION_MAX),
+        (
+            "announced channels in a heartbeat",
+            limits::HEARTBEAT_CHANNELS as u64,
+        ),
+        (
+            "unannounced channels in a heartbeat",
+            limits::HEARTBEAT_UNANNOUNCED as u64,
+        ),
+        ("hops", limits::RELAY_HOPS.into()),
+        ("bytes of a probe", limits::PROBE_BYTES as u64),
+        (
+            "seconds of a handshake's step",
+            limits::HANDSHAKE_TIMEOUT.as_secs(),
+        ),
+        (
+            "seconds of a cookie's life",
+            limits::COOKIE_LIFETIME.as_secs(),
+        ),
+        (
+            "ATTEST verified per peer and minute",
+            limits::ATTESTS_PER_PEER_MINUTE.into(),
+        ),
+        (
+            "ATTEST verified per minute",
+            limits::ATTESTS_PER_MINUTE.into(),
+        ),
+        ("echoes awaited at a time", limits::PROBES_PENDING as u64),
+        (
+            "frames looked at per stranger and minute",
+            limits::STRANGER_FRAMES_PER_MINUTE.into(),
+        ),
+        (
+            "frames looked at per member and minute",
+            limits::FELLOW_FRAMES_PER_MINUTE.into(),
+        ),
+        (
+            "strangers remembered for their limits",
+            limits::STRANGERS_TRACKED as u64,
+        ),
+    ];
+    let page = std::fs::read_to_string(root().join("../docs/protocol.md")).unwrap();
+    let (_, table) = page.split_once("| limit | value |\n|---|---|\n").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let code = limits.map(|(name, value)| format!("| {name} | {value} |"));
+    assert_eq!(table.lines().collect::<Vec<_>>(), code);
 }
 
 /// Reads an example as a reader would: the hex digits before each `#`.
@@ -100,6 +179,35 @@ fn frames_read_as_the_messages_that_they_are() {
     assert_eq!(record.hash(), field::<Digest>(&file["record"], "hash"));
     let key = VerifyingKey::new(&key).unwrap();
     assert_eq!(record.verify(&charter.hive_id(), &key), Ok(()));
+}
+
+#[test]
+fn record_bodies_read_as_what_they_are() {
+    fn reads<T: RecordBody>(body: &[u8]) -> bool {
+        T::decode(body).is_ok_and(|value| value.encode() == body)
+    }
+    let file = file("record_bodies.json");
+    let bodies = list(&file, "bodies");
+    let kinds: Vec<u16> = bodies.iter().map(|entry| field(entry, "kind")).collect();
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    for entry in bodies {
+        let (body, kind) = (bytes(entry, "body"), field::<RecordKind>(entry, "kind"));
+        let read = match kind {
+            RecordKind::MANIFEST => reads::<Manifest>(&body),
+            RecordKind::HEARTBEAT_FULL => reads::<Heartbeat>(&body),
+            RecordKind::HEARTBEAT_CHANGE => reads::<HeartbeatChange>(&body),
+            RecordKind::CONSTRAINT => reads::<Constraint>(&body),
+            RecordKind::INTENT => reads::<Intent>(&body),
+            RecordKind::OBSERVATION => reads::<Observation>(&body),
+            RecordKind::VOTE => reads::<Vote>(&body),
+            RecordKind::DEPARTURE => reads::<Departure>(&body),
+            RecordKind::FUNDING => reads::<Funding>(&body),
+            RecordKind::BAN => reads::<Ban>(&body),
+            _ => false,
+        };
+        assert!(read, "{entry}");
+        assert_eq!(bytes(entry, "key")[0], kind.0 as u8);
+    }
 }
 
 #[test]

@@ -3,11 +3,16 @@
 use super::{EXPIRES, Fleet, Party, WALL, now};
 use hive_proto::handshake::{Candidate, Contact, Door, Verdict, Visitor};
 use hive_proto::{
-    Ballot, ChainRequest, ChainSegment, ChainSnapshot, Counter, DecisionBody, Delta, DigestLine,
-    Epoch, Item, KeyVersion, Listing, Message, Record, RecordFields, RecordKind, Refusal, Routed,
-    SealDomain, Sealed, Slot, Statement, Version, codec, tagged_hash,
+    Ballot, Ban, BanReason, ChainRequest, ChainSegment, ChainSnapshot, Counter, DecisionBody,
+    Delta, Departure, DepartureReason, DigestLine, Epoch, Funding, Heartbeat, HeartbeatChange,
+    Item, KeyVersion, Listing, Message, Observation, Record, RecordBody, RecordFields, RecordKind,
+    Refusal, Routed, SealDomain, Sealed, Share, Slot, Statement, Unannounced, Version, VoteKind,
+    codec, keys, tagged_hash,
 };
-use hive_types::{ActionId, BlockHeight, Capabilities, Digest, Elapsed, NodeId};
+use hive_types::{
+    ActionId, BlockHeight, Capabilities, Constraint, Digest, Elapsed, Intent, Msat, NodeId,
+    Opportunity, OutPoint, Ppm, Sat, Toxicity, Txid,
+};
 
 /// The fleet of the examples: founder 1, nonce 1.
 pub fn fleet() -> Fleet {
@@ -190,6 +195,141 @@ pub fn messages() -> Vec<(&'static str, Message)> {
         ),
     ]);
     messages
+}
+
+/// A full heartbeat of the examples: three announced channels and one that is not.
+pub fn heartbeat() -> Heartbeat {
+    heartbeat_of([
+        ("800000x1x0", 255),
+        ("800000x2000x1", 128),
+        ("870123x7x5", 3),
+    ])
+}
+
+fn heartbeat_of<const N: usize>(channels: [(&str, u8); N]) -> Heartbeat {
+    let channels = channels.map(|(scid, share)| (scid.parse().unwrap(), Share::from_steps(share)));
+    let unannounced = vec![Unannounced {
+        peer: Party::new(5).node,
+        capacity: Sat::new(1_000_000),
+        share: Share::from_steps(64),
+    }];
+    Heartbeat::new(channels.into_iter().collect(), unannounced).unwrap()
+}
+
+/// What changed since: a share, a channel that is gone, one that came.
+pub fn heartbeat_change() -> HeartbeatChange {
+    let new = heartbeat_of([
+        ("800000x1x0", 254),
+        ("800000x2000x1", 128),
+        ("900000x1x1", 0),
+    ]);
+    HeartbeatChange::between(&heartbeat(), Counter(7), &new)
+}
+
+/// One body of each kind of record, with its key.
+pub fn bodies() -> Vec<(&'static str, RecordKind, Vec<u8>, Vec<u8>)> {
+    fn body<T: RecordBody>(
+        name: &'static str,
+        key: Vec<u8>,
+        body: &T,
+    ) -> (&'static str, RecordKind, Vec<u8>, Vec<u8>) {
+        (name, T::KIND, key, body.encode())
+    }
+    let (fleet, peer) = (fleet(), Party::new(9).node);
+    let subject = Party::new(5).node;
+    let toxicity = Toxicity {
+        force_closes: 1,
+        stuck_htlcs: 12,
+        failure_rate: Ppm::new(700_000),
+        last_seen: WALL,
+    };
+    let opportunity = Opportunity {
+        capital: Sat::new(5_000_000),
+        days: 30,
+        volume: Msat::new(40_000_000_000),
+        fees: Msat::new(12_000_000),
+        success_rate: Ppm::new(910_000),
+    };
+    let action = ActionId::from_bytes([0x0a; 16]);
+    let outpoint = OutPoint {
+        txid: Txid::from_bytes([0x0b; 32]),
+        vout: 1,
+    };
+    vec![
+        body(
+            "manifest",
+            keys::manifest(),
+            &fleet.founder.manifest(fleet.hive),
+        ),
+        body("heartbeat-full", keys::heartbeat_full(), &heartbeat()),
+        body(
+            "heartbeat-change",
+            keys::heartbeat_change(),
+            &heartbeat_change(),
+        ),
+        body(
+            "constraint",
+            keys::constraint(),
+            &Constraint {
+                capital: Sat::new(20_000_000),
+                slots: 4,
+                channel_min: Sat::new(1_000_000),
+                channel_max: Sat::new(10_000_000),
+            },
+        ),
+        body(
+            "intent",
+            keys::intent(&peer),
+            &Intent {
+                target: peer,
+                capacity: Sat::new(5_000_000),
+                value_per_day: Msat::new(150_000),
+                until: BlockHeight::new(900_144),
+            },
+        ),
+        body(
+            "observation",
+            keys::observation(&peer),
+            &Observation {
+                peer,
+                toxicity: None,
+                opportunity: Some(opportunity),
+            },
+        ),
+        body(
+            "vote",
+            keys::vote(VoteKind::Promote, &subject),
+            &fleet.vote(subject),
+        ),
+        body(
+            "departure",
+            keys::departure(),
+            &Departure {
+                node: fleet.founder.node,
+                reason: DepartureReason::Operator,
+            },
+        ),
+        body(
+            "funding",
+            keys::funding(&peer),
+            &Funding {
+                target: peer,
+                action,
+                outpoint,
+            },
+        ),
+        body(
+            "ban",
+            keys::ban(&peer),
+            &Ban {
+                peer,
+                reason: BanReason::Jamming,
+                evidence: toxicity,
+                until: EXPIRES,
+                lifted: false,
+            },
+        ),
+    ]
 }
 
 /// When the examples happen, and when what is in them expires.

@@ -5,7 +5,8 @@ use super::{EXPIRES, Fleet, Party, WALL, sample};
 use bech32::{Bech32, Bech32m, Hrp};
 use data_encoding::HEXLOWER;
 use hive_proto::{
-    Ballot, Manifest, ManifestError, Message, NodeSignature, Profile, SealDomain, Ticket, codec,
+    Ballot, Manifest, ManifestError, Message, NodeSignature, Profile, RecordBody, SealDomain,
+    Ticket, codec,
 };
 use hive_types::{Digest, Network};
 use serde::Serialize;
@@ -19,6 +20,7 @@ pub fn hex(bytes: impl AsRef<[u8]>) -> String {
 pub fn files() -> Vec<(&'static str, Value)> {
     vec![
         ("messages.json", messages()),
+        ("record_bodies.json", record_bodies()),
         ("invalid_frames.json", invalid_frames()),
         ("tickets.json", tickets()),
         ("manifests.json", manifests()),
@@ -63,6 +65,16 @@ fn messages() -> Value {
         "messages": frames.collect::<Vec<_>>(),
         "record": { "bytes": hex(record.bytes()), "hash": record.hash() },
         "statement": hex(codec::encode(&sample::statement())),
+    })
+}
+
+fn record_bodies() -> Value {
+    let bodies = sample::bodies().into_iter().map(|(name, kind, key, body)| {
+        json!({ "name": name, "kind": kind, "key": hex(key), "body": hex(body) })
+    });
+    json!({
+        "about": "One body of each kind of record, and the key under which it stands.",
+        "bodies": bodies.collect::<Vec<_>>(),
     })
 }
 
@@ -349,9 +361,62 @@ fn examples() -> Vec<(String, String)> {
     examples.push(("record".into(), fields + &line(signature, "signature")));
     let statement = annotate("statement", &sample::statement());
     examples.push(("statement".into(), statement));
+    examples.extend(heartbeats());
     let ticket = annotate("ticket", &sample::fleet().ticket()).replace("ticket.", "");
     examples.push(("ticket".into(), ticket));
     examples
+}
+
+/// The two heartbeats, which are no bincode.
+fn heartbeats() -> [(String, String); 2] {
+    let cut = |bytes: Vec<u8>, fields: &[(usize, &str)]| {
+        let mut rest = bytes.as_slice();
+        let mut text = String::new();
+        for (length, name) in fields {
+            let (field, after) = rest.split_at(*length);
+            text += &line(field, name);
+            rest = after;
+        }
+        assert_eq!(rest, [0u8; 0], "the fields are the whole body");
+        text
+    };
+    let full = cut(
+        sample::heartbeat().encode(),
+        &[
+            (1, "announced channels"),
+            (3, "block 800000"),
+            (1, "transaction 1, output 0"),
+            (1, "the same block"),
+            (2, "transaction 2000, output 1"),
+            (3, "70123 blocks later"),
+            (2, "transaction 7, output 3 + 2"),
+            (3, "shares"),
+            (1, "unannounced channels"),
+            (33, "peer"),
+            (3, "capacity: 1000000 sat"),
+            (1, "share"),
+        ],
+    );
+    let change = cut(
+        sample::heartbeat_change().encode(),
+        &[
+            (1, "counter of the full heartbeat"),
+            (1, "flags: removed, added"),
+            (1, "pairs"),
+            (1, "index 0"),
+            (1, "share"),
+            (1, "removed"),
+            (1, "index 2"),
+            (1, "added"),
+            (3, "block 900000"),
+            (1, "transaction 1, output 1"),
+            (1, "share"),
+        ],
+    );
+    [
+        ("heartbeat-full".into(), full),
+        ("heartbeat-change".into(), change),
+    ]
 }
 
 /// The page with its worked examples as the code gives them.
