@@ -1,5 +1,7 @@
 //! Who is a member: admission, votes, departures, expulsions, as the chain says it.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod decided_support;
 
 use decided_support::net::Net;

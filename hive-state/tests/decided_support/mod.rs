@@ -4,11 +4,11 @@
 pub mod net;
 
 use hive_proto::{
-    Certification, Charter, Counter, DecisionBody, Epoch, FleetParameters, Manifest, MemberSecret,
-    NodeSignature, Profile, Record, RecordFields, RecordKind, Ticket, TicketBody, Version, Vote,
-    VoteKind, VoteText,
+    Certification, Charter, Counter, Decision, DecisionBody, Epoch, FleetParameters, Manifest,
+    MemberSecret, NodeSignature, Profile, Record, RecordFields, RecordKind, Ticket, TicketBody,
+    UnlockReason, Version, Vote, VoteKind, VoteText,
 };
-use hive_state::decided::{Decider, Folded, Identity};
+use hive_state::decided::{Decider, Folded, Identity, Judge, Standing, TargetFacts, judge_lock};
 use hive_types::{
     ActionId, BlockHeight, Capabilities, HiveId, Network, NodeId, TicketId, Tier, UnixMillis,
 };
@@ -160,6 +160,45 @@ pub fn lock(target: NodeId, action: u8, height: u32) -> DecisionBody {
         target,
         action: ActionId::from_bytes([action; 16]),
         height: BlockHeight::new(height),
+    }
+}
+
+/// An acceptor that looks at locks only, with its own tip.
+#[derive(Clone, Copy, Debug)]
+pub struct Tip {
+    pub height: u32,
+    pub channel_seen: bool,
+}
+
+impl Tip {
+    pub fn at(height: u32) -> Self {
+        let channel_seen = false;
+        Self {
+            height,
+            channel_seen,
+        }
+    }
+}
+
+impl Judge for Tip {
+    fn judge(&self, folded: &Folded, decision: &Decision, _: Standing) -> Result<(), String> {
+        let DecisionBody::Lock { target, height, .. } = &decision.body else {
+            return Ok(());
+        };
+        let facts = TargetFacts {
+            tip: BlockHeight::new(self.height),
+            funding_published: false,
+            channel_seen: self.channel_seen,
+        };
+        judge_lock(folded, target, *height, facts).map_err(|refused| refused.to_string())
+    }
+}
+
+pub fn unlock(target: NodeId, action: u8) -> DecisionBody {
+    DecisionBody::Unlock {
+        target,
+        action: ActionId::from_bytes([action; 16]),
+        reason: UnlockReason::Abandoned,
     }
 }
 

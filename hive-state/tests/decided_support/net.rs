@@ -77,8 +77,13 @@ impl Net {
     }
 
     pub fn founded(seed: u64) -> Self {
+        Self::founded_for(seed, 50)
+    }
+
+    /// A founder alone, whose charter allows so many members.
+    pub fn founded_for(seed: u64, members_max: u16) -> Self {
         let founder = person(1);
-        let charter = charter(&founder, 50);
+        let charter = charter(&founder, members_max);
         let hive = charter.hive_id();
         let manifest = founder.manifest(hive, 1);
         let (decider, outputs) =
@@ -379,6 +384,12 @@ impl Net {
         }
     }
 
+    pub fn judge(&mut self, numbers: &[u8], judge: impl Judge + Copy + 'static) {
+        for number in numbers {
+            self.sites.get_mut(&person(*number).node).unwrap().judge = Box::new(judge);
+        }
+    }
+
     pub fn crash(&mut self, node: NodeId) {
         self.sites.get_mut(&node).unwrap().decider = None;
     }
@@ -397,6 +408,8 @@ impl Net {
         let mut decider = Decider::restore(restored, site.identity.clone(), seed).unwrap();
         decider.may_take_part(true);
         site.decider = Some(decider);
+        // Wishes are counted from the start of each run.
+        site.ended.clear();
     }
 
     /// Cuts the network in two.

@@ -1,7 +1,7 @@
 //! Proposing: one attempt at the open slot, from its prepare to its certificate.
 
 use super::output::{DeciderOutput, WishEnd, WishId};
-use super::{Decider, acceptance};
+use super::{Decider, LEFT, acceptance, departure_of};
 use crate::decided::acceptor::{Prepared, Proposed};
 use crate::decided::judge::{Judge, Standing};
 use crate::decided::proposer::{Origin, Proposer};
@@ -57,11 +57,7 @@ impl Decider {
             let (id, decision) = (wish.id, self.draft(&wish.body));
             let signed =
                 SignedDecision::sign(decision, self.me.epoch, &self.me.secret, &self.hive());
-            let checked = self.folded().check_signed(&signed);
-            let verdict = checked.map_err(|invalid| invalid.to_string());
-            match verdict
-                .and_then(|()| judge.judge(self.folded(), &signed.decision, Standing::Fresh))
-            {
+            match self.possible(&signed, judge) {
                 Ok(()) => return self.attempt(now, Some(id), signed, judge, out),
                 Err(reason) => {
                     let end = WishEnd::Impossible(reason);
@@ -70,6 +66,16 @@ impl Decider {
                 }
             }
         }
+    }
+
+    fn possible(&self, signed: &SignedDecision, judge: &dyn Judge) -> Result<(), String> {
+        let me = &self.me.node;
+        if self.left.contains(me) && signed.decision.body.resource() != departure_of(me) {
+            return Err(LEFT.into());
+        }
+        let checked = self.folded().check_signed(signed);
+        checked.map_err(|invalid| invalid.to_string())?;
+        judge.judge(self.folded(), &signed.decision, Standing::Fresh)
     }
 
     /// Finishes what was accepted here and seems to be left alone.

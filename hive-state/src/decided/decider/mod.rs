@@ -241,7 +241,7 @@ impl Decider {
         self.wishes = kept;
         let ended = |wish: Wish| DeciderOutput::WishEnded {
             id: wish.id,
-            end: WishEnd::Impossible("this member has left".into()),
+            end: WishEnd::Impossible(LEFT.into()),
         };
         dropped.into_iter().map(ended).collect()
     }
@@ -477,6 +477,9 @@ impl Decider {
         Millis::new(ROUND_TIMEOUT.get() + extra.get())
     }
 }
+
+/// Why a member that has left gets nothing decided but its departure.
+const LEFT: &str = "this member has left";
 
 fn departure_of(node: &NodeId) -> Digest {
     let departure = Vec::new();
