@@ -1,65 +1,12 @@
 //! Fleets of replicas that only have reconciliation: loss, partitions, joining from empty.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod merged_support;
 
-use hive_proto::{Heartbeat, Record, RecordBody, RecordKind, Share, keys};
-use hive_state::merged::{Draft, Merged};
+use hive_proto::{Heartbeat, Record, RecordBody, RecordKind};
 use hive_types::limits::FRAME_BYTES;
-use hive_types::{Constraint, Sat, ShortChannelId};
 use merged_support::*;
-
-/// Every replica writes: some keys new, some written again.
-fn write_all(replicas: &mut [Merged], roster: &[Member], round: u64) {
-    for (replica, member) in replicas.iter_mut().zip(roster) {
-        for key in 0..3u64 {
-            let key = (key * (1 + round % 2)).to_be_bytes();
-            let body = [member.index as u8, round as u8];
-            replica
-                .write(draft(&key, &body), &member.secret(1), at(0))
-                .unwrap();
-        }
-    }
-}
-
-/// Each replica asks one random other one that `reachable` lets it reach.
-fn gossip(
-    replicas: &mut [Merged],
-    chance: &mut Chance,
-    loss: u64,
-    traffic: &mut Traffic,
-    reachable: impl Fn(usize, usize) -> bool,
-) {
-    let mut order: Vec<_> = (0..replicas.len()).collect();
-    chance.shuffle(&mut order);
-    for a in order {
-        let others: Vec<_> = (0..replicas.len())
-            .filter(|b| *b != a && reachable(a, *b))
-            .collect();
-        if others.is_empty() {
-            continue;
-        }
-        let b = others[chance.below(others.len())];
-        let (a, b) = pair(replicas, a, b);
-        Link {
-            chance,
-            loss,
-            traffic,
-            lenient: false,
-        }
-        .round(a, b, at(0));
-    }
-}
-
-/// Rounds until all agree.
-fn settle(replicas: &mut [Merged], chance: &mut Chance, loss: u64, traffic: &mut Traffic) -> usize {
-    for round in 0..100 {
-        if agree(replicas) {
-            return round;
-        }
-        gossip(replicas, chance, loss, traffic, |_, _| true);
-    }
-    panic!("no agreement after 100 rounds");
-}
 
 #[test]
 fn t29_fifty_members_agree_through_loss_partition_and_heal() {
@@ -127,59 +74,16 @@ fn t08_a_member_back_after_ten_minutes_is_equal_after_one_reconciliation() {
     assert_eq!(traffic.duplicates, 0, "nothing is sent that the other has");
 }
 
-/// 200 channels, as a member of a large fleet has them, and the small records beside.
-fn busy_member(replica: &mut Merged, member: &Member, chance: &mut Chance) {
-    let mut block = 700_000;
-    let channels = (0..200).map(|_| {
-        block += chance.below(1_200) as u32;
-        let scid = ShortChannelId::new(block, chance.below(3_500) as u32, chance.below(3) as u16);
-        (scid.unwrap(), Share::from_steps(chance.next() as u8))
-    });
-    let heartbeat = Heartbeat::new(channels.collect(), vec![]).unwrap();
-    let constraint = Constraint {
-        slots: 4,
-        channel_max: Sat::new(16_000_000),
-        ..Default::default()
-    };
-    for draft in [
-        Draft::new(keys::heartbeat_full(), &heartbeat, 1_800),
-        Draft::new(keys::constraint(), &constraint, 0),
-    ] {
-        replica.write(draft, &member.secret(1), at(0)).unwrap();
-    }
-}
-
 #[test]
 fn t02_an_empty_member_joins_fifty_with_two_hundred_channels_each() {
-    let roster = members(50);
-    let (mut chance, mut traffic) = (Chance(2), Traffic::default());
-    let mut full = replica(&roster[0], &roster);
-    for member in &roster {
-        let mut own = replica(member, &roster);
-        busy_member(&mut own, member, &mut chance);
-        merge_all(&mut full, dump(&own));
-    }
-    let mut empty = replica(&roster[1], &roster);
-    let signed = full.bytes();
-    let mut rounds = 0;
-    loop {
-        rounds += 1;
-        let mut link = Link {
-            chance: &mut chance,
-            loss: 0,
-            traffic: &mut traffic,
-            lenient: false,
-        };
-        if !link.round(&mut empty, &mut full, at(0)) {
-            break;
-        }
-    }
-    assert_eq!(empty.digest(), full.digest());
-    let ratio = traffic.bytes as f64 / signed as f64;
-    println!("{signed} bytes of records, {traffic:?}, {rounds} rounds, ratio {ratio:.3}");
-    assert!(traffic.largest <= FRAME_BYTES);
-    assert!(traffic.bytes * 100 <= signed * 115, "ratio {ratio:.3}");
-    assert_eq!(traffic.duplicates, 0);
+    let join = join_fifty(&mut Chance(2));
+    println!("{join:?}");
+    assert!(join.traffic.largest <= FRAME_BYTES);
+    assert!(join.traffic.bytes * 100 <= join.signed * 115, "{join:?}");
+    assert_eq!(
+        join.traffic.duplicates, 0,
+        "nothing is sent that the other has"
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The merge laws: whatever the order, the repeats and the detours, the same items give the same
 //! replica.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod merged_support;
 
 use hive_proto::{Epoch, Item};

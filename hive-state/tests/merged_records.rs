@@ -1,8 +1,10 @@
 //! What is taken, what is refused, and what is found out: the cases of one replica.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod merged_support;
 
-use hive_proto::{Delta, Epoch, Item, Message, Record};
+use hive_proto::{Delta, Epoch, Item, Manifest, Message, Record, codec};
 use hive_state::merged::{Merge, Merged, Refused, Standing, WriteError};
 use hive_types::limits::{
     FRAME_BYTES, RECORD_BODY_BYTES, RECORD_BYTES_PER_AUTHOR, RECORDS_PER_AUTHOR, RESTORE_GRACE,
@@ -74,6 +76,22 @@ fn t21_only_the_author_writes_its_records_the_own_ones_included() {
         let refused = merged.merge(item(&forged), at(0));
         assert!(
             matches!(refused, Merge::Refused(Refused::Record(_))),
+            "{refused:?}"
+        );
+        assert_eq!(merged.digest(), before);
+    }
+    // A manifest that names one node and bears another's signature opens nothing.
+    for (victim, signer) in [(&roster[0], &roster[1]), (&roster[1], &Member::new(7))] {
+        let mut bytes = codec::encode(&signer.manifest(2));
+        let named = bytes
+            .windows(33)
+            .position(|window| window == signer.id.as_bytes())
+            .unwrap();
+        bytes[named..named + 33].copy_from_slice(victim.id.as_bytes());
+        let forged: Manifest = codec::decode(&bytes).unwrap();
+        let refused = merged.merge(Item::Epoch(Box::new(forged)), at(0));
+        assert!(
+            matches!(refused, Merge::Refused(Refused::Manifest(_))),
             "{refused:?}"
         );
         assert_eq!(merged.digest(), before);

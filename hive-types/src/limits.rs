@@ -83,8 +83,13 @@ pub const HEARTBEAT_STALE: Millis = Millis::from_secs(1_800);
 /// A round of reconciliation with one random fellow.
 pub const GOSSIP_INTERVAL: Millis = Millis::from_secs(30);
 
-/// Fellows that a new record is sent to at once. With relay by each of them, log n hops reach all.
+/// Fellows that an author sends a new record to at once.
 pub const GOSSIP_FANOUT: usize = 4;
+
+/// Fellows that a receiver passes a new record on to. Two keep it spreading through a fleet of any
+/// size in log n hops; whom it misses has it after the next round of reconciliation. With more, most
+/// copies would reach members that have the record already.
+pub const RELAY_FANOUT: usize = 2;
 
 /// A handshake step that is not answered in this time is over.
 pub const HANDSHAKE_TIMEOUT: Millis = Millis::from_secs(30);

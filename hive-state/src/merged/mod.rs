@@ -9,6 +9,38 @@
 //! Two bodies under one version are kept as a [`ForkProof`] once they meet. Expiry changes views
 //! only. [`Merged::digest`] and what follows it are Scuttlebutt reconciliation (van Renesse et al.,
 //! "Efficient Reconciliation and Flow Control for Anti-Entropy Protocols", 2008).
+//!
+//! ```
+//! use hive_proto::{Certification, Epoch, Manifest, MemberSecret, NodeSignature, Profile, RecordKind};
+//! use hive_state::merged::{Draft, Merge, Merged};
+//! use hive_types::{HiveId, Network, NodeId, Now, UnixMillis};
+//! use secp256k1::{SECP256K1, SecretKey};
+//!
+//! let (hive, network, now) = (HiveId::from_bytes([1; 32]), Network::Regtest, Now::default());
+//! let node = SecretKey::from_slice(&[7; 32])?;
+//! let author = NodeId::from_bytes(node.public_key(SECP256K1).serialize())?;
+//! let secret = MemberSecret::from_bytes(&[8; 32]).ok_or("not a key")?;
+//! let certification =
+//!     Certification { hive, node: author, network, member_key: secret.public(), epoch: Epoch(1) };
+//! let signature = NodeSignature::sign(&certification.text(), &node);
+//! let profile = Profile::new("example", UnixMillis::new(0));
+//! let seat = Manifest::sign(certification, signature, profile, &secret)?.verify(&hive, network)?;
+//!
+//! // The author writes; a fellow asks and has the record after one round.
+//! let mut own = Merged::new(hive, network, author);
+//! own.set_authors([seat.clone()], now.wall);
+//! own.set_may_write(true);
+//! let body = b"hello".to_vec();
+//! let draft = Draft { key: vec![99], kind: RecordKind(99), schema: 1, expiry_secs: 0, body };
+//! own.write(draft, &secret, now)?;
+//! let mut fellow = Merged::new(hive, network, NodeId::from_bytes([2; 33])?);
+//! fellow.set_authors([seat], now.wall);
+//! for item in own.answer(&fellow.digest()).delta.items {
+//!     assert_eq!(fellow.merge(item, now), Merge::New);
+//! }
+//! assert_eq!(fellow.digest(), own.digest());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod author;
 mod change;
