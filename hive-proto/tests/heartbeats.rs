@@ -63,9 +63,13 @@ fn later(full: &Heartbeat, noise: &[u8], new: &Heartbeat) -> Heartbeat {
             .take(noise.len() % 5)
             .map(|(id, share)| (*id, *share)),
     );
-    let unannounced = if noise.len() % 2 == 0 { full } else { new }
-        .unannounced()
-        .to_vec();
+    let unannounced = if noise.len().is_multiple_of(2) {
+        full
+    } else {
+        new
+    }
+    .unannounced()
+    .to_vec();
     Heartbeat::new(channels, unannounced).unwrap()
 }
 
@@ -137,7 +141,7 @@ proptest! {
         prop_assert!(share.spendable(capacity) <= spendable);
         prop_assert!(share.spendable(capacity) <= capacity.to_msat().unwrap());
         let coarse = Share::of(spendable, capacity, Sharing::Coarse).unwrap();
-        prop_assert!(coarse <= share && coarse.steps() % 64 == 0);
+        prop_assert!(coarse <= share && coarse.steps().is_multiple_of(64));
         prop_assert_eq!(Share::of(spendable, capacity, Sharing::Hidden), None);
     }
 }

@@ -148,3 +148,30 @@ fn relays_pass_on_the_exact_bytes_also_of_kinds_that_nobody_knows() {
     assert_eq!(last.record().bytes(), record.bytes());
     assert!(Heartbeat::decode(&last.record().fields().body).is_err());
 }
+
+#[test]
+fn a_gap_that_a_lost_push_left_is_found_and_closed_by_a_listing() {
+    let roster = members(3);
+    let mut replicas = replicas(&roster);
+    let records: Vec<_> = (1..=20u64)
+        .map(|counter| roster[2].record(1, counter, &counter.to_be_bytes(), b""))
+        .collect();
+    // One lacks 7 and 12, the other 3; both have the newest, so their versions agree.
+    for (replica, gaps) in replicas.iter_mut().zip([&[7, 12][..], &[3]]) {
+        let arrived = records
+            .iter()
+            .filter(|record| !gaps.contains(&record.fields().version.counter.0));
+        merge_all(replica, arrived.map(item));
+    }
+    let (mut chance, mut traffic) = (Chance(5), Traffic::default());
+    let (a, b) = pair(&mut replicas, 0, 1);
+    let mut link = Link {
+        chance: &mut chance,
+        loss: 0,
+        traffic: &mut traffic,
+        lenient: false,
+    };
+    link.round(a, b, at(0));
+    assert_eq!(a.digest(), b.digest());
+    assert_eq!((a.len(), traffic.listings, traffic.duplicates), (20, 2, 0));
+}
