@@ -26,6 +26,7 @@ use reads::{EventCount, FromNode, Reads};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use thiserror::Error;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -37,6 +38,16 @@ pub trait Machine: Send {
 
     /// When it wants [`Input::Tick`] next.
     fn next_wake(&self) -> Elapsed;
+}
+
+impl Machine for hive_core::Hive {
+    fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<Output> {
+        Self::handle(self, now, input)
+    }
+
+    fn next_wake(&self) -> Elapsed {
+        Self::next_wake(self)
+    }
 }
 
 /// Why the driver ended other than by being told to.
@@ -412,10 +423,36 @@ async fn log(store: Arc<Store>, limit: u32) -> control::Reply {
         .map_err(|reason| ControlError::new("internal", reason.to_string(), "report this"))
 }
 
+/// Work of stores in this process that drivers wait for now.
+static STORE_JOBS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many drivers in this process wait for their stores. A world with virtual time stands still
+/// until there are none: a disk that is slow must not look like a member that is.
+pub fn store_jobs() -> usize {
+    STORE_JOBS.load(Ordering::SeqCst)
+}
+
+/// Counts from before the work is handed over until its result is taken, or nobody wants it any more.
+struct StoreJob;
+
+impl StoreJob {
+    fn begin() -> Self {
+        STORE_JOBS.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for StoreJob {
+    fn drop(&mut self) {
+        STORE_JOBS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Runs the store's work where it may block.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
+    let _job = StoreJob::begin();
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
 }
