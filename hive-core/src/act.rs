@@ -45,9 +45,9 @@ impl Hive {
     }
 
     /// The operator's yes: a fresh lock for an open, and every check again before the permit.
-    pub(crate) fn approve(&mut self, id: ActionId) -> Result<String, Refusal> {
+    pub(crate) fn approve(&mut self, id: ActionId) -> Result<String, String> {
         let Some(local) = self.local.as_ref() else {
-            return Ok("the node was not read yet; try again in a minute".to_owned());
+            return Err("the node was not read yet; try again in a minute".to_owned());
         };
         let (tier, banned) = (self.tier(), self.banned());
         let standing = Standing {
@@ -56,7 +56,8 @@ impl Hive {
             lock: None,
             banned: &banned,
         };
-        let proposal = self.gate.approve(self.now, id, local, standing)?;
+        let approved = self.gate.approve(self.now, id, local, standing);
+        let proposal = approved.map_err(|refusal| refusal.to_string())?;
         self.out.audit(
             self.now.wall,
             "approve",
@@ -135,7 +136,11 @@ impl Hive {
         self.out.emit(Event::LockLost { target, reason });
     }
 
+    /// Everything is checked again: what the plan rested on, then what the gate says.
     fn authorize_and_act(&mut self, id: ActionId, proposal: Proposal, locked: Option<NodeId>) {
+        if let Err(obstacle) = self.check_planned(&proposal.action) {
+            return self.not_begun(id, locked, obstacle);
+        }
         let lock = locked.and_then(|target| self.lock_view(&target));
         let (tier, banned) = (self.tier(), self.banned());
         let Some(local) = self.local.as_ref() else {
@@ -154,20 +159,20 @@ impl Hive {
             Ok(permit) => self.act(id, proposal, permit),
             Err(refusal) => {
                 self.refused(id, &proposal, &refusal);
-                let result = ActionResult::NotDone {
-                    reason: refusal.to_string(),
-                };
-                self.actions.set_state(
-                    &id,
-                    ActionState::NotDone,
-                    Some(result),
-                    self.now.wall,
-                    &mut self.out,
-                );
-                locked
-                    .into_iter()
-                    .for_each(|target| self.abandon_lock(target, id));
+                self.not_begun(id, locked, refusal.to_string());
             }
+        }
+    }
+
+    /// A wanted action is not permitted after all: its lock is given back.
+    fn not_begun(&mut self, id: ActionId, locked: Option<NodeId>, reason: String) {
+        let wall = self.now.wall;
+        let result = ActionResult::NotDone { reason };
+        self.actions.set_state(&id, ActionState::NotDone, Some(result), wall, &mut self.out);
+        self.gate.withdraw(id);
+        if let Some(target) = locked {
+            self.retract_intent(&target);
+            self.abandon_lock(target, id);
         }
     }
 

@@ -229,9 +229,7 @@ impl Hive {
     fn approve_command(&mut self, action: hive_types::ActionId) -> Answer {
         self.approve(action)
             .map(Reply::Done)
-            .map_err(|refusal| CommandError::NoProposal {
-                reason: refusal.to_string(),
-            })
+            .map_err(|reason| CommandError::NoProposal { reason })
     }
 
     fn reject(&mut self, action: hive_types::ActionId, reason: &str) -> Answer {

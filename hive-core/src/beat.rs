@@ -10,40 +10,40 @@ use std::collections::BTreeMap;
 /// A full heartbeat is written anew at least this often, so that changes stay small.
 const FULL_INTERVAL: Millis = Millis::from_hours(12);
 
+/// How long a member that can't tell anything yet waits before it looks again.
+const RETRY: Millis = Millis::from_secs(10);
+
 /// What was told last.
 #[derive(Default)]
 pub(crate) struct Heart {
     full: Option<(Counter, Heartbeat, Elapsed)>,
     sent: Option<(Heartbeat, Elapsed)>,
+    /// Nothing can be told before then: the node was not read, or the member is still starting.
+    not_before: Elapsed,
 }
 
 impl Heart {
     /// When the next one is due if nothing changes.
     pub(crate) fn due(&self) -> Elapsed {
-        self.sent
-            .as_ref()
-            .map_or(Elapsed::ZERO, |(_, at)| at.plus(HEARTBEAT_INTERVAL))
+        let beat = self.sent.as_ref().map(|(_, at)| at.plus(HEARTBEAT_INTERVAL));
+        beat.unwrap_or_default().max(self.not_before)
     }
 }
 
 impl Hive {
     /// Writes a heartbeat when one is due: something changed by more than a tenth, or time is up.
     pub(crate) fn tend_heart(&mut self) {
-        let (Some(local), Stage::Member(member)) = (&self.local, &self.stage) else {
+        let Stage::Member(member) = &mut self.stage else {
             return;
         };
-        if !member.merged.may_write() || member.leaving.is_some() {
-            return;
-        }
-        let Some(new) = heartbeat(local, &self.config.sharing) else {
+        let may_beat = member.merged.may_write() && member.leaving.is_none();
+        let told = self.local.as_ref().filter(|_| may_beat);
+        let Some(new) = told.and_then(|local| heartbeat(local, &self.config.sharing)) else {
+            member.heart.not_before = self.now.elapsed.plus(RETRY);
             return;
         };
         let is_due = self.now.elapsed >= member.heart.due()
-            || member
-                .heart
-                .sent
-                .as_ref()
-                .is_none_or(|(sent, _)| sent.significant(&new));
+            || member.heart.sent.as_ref().is_none_or(|(sent, _)| sent.significant(&new));
         if is_due {
             self.beat(new);
         }
@@ -65,6 +65,7 @@ impl Hive {
         // A change that is as long as a full one saves nothing.
         let draft = draft.filter(|change| 2 * change.body.len() <= full.body.len().max(64));
         let is_full = draft.is_none();
+        member.heart.not_before = now.plus(RETRY);
         let Some(version) = self.write(draft.unwrap_or(full)) else {
             return;
         };

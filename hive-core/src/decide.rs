@@ -9,7 +9,7 @@ use hive_proto::{
     Certificate, ChainRequest, ChainSegment, ChainSnapshot, DecisionBody, Message, Record, Refusal,
     Routed, Sealed, Slot, codec, tagged_hash,
 };
-use hive_state::decided::{DeciderOutput, LearnError, WishEnd, WishId};
+use hive_state::decided::{ChainReply, DeciderOutput, LearnError, WishEnd, WishId};
 use hive_types::limits::{GOSSIP_FANOUT, RELAY_HOPS};
 use hive_types::{ActionId, LockView, NodeId};
 
@@ -188,6 +188,26 @@ impl Hive {
         if let Some(whom) = whom {
             self.out
                 .send(whom, &Message::ChainRequest(ChainRequest { from }));
+        }
+    }
+
+    /// One that was put out, or whose departure was decided while it was away, may read the chain up
+    /// to that decision: it proves to it what happened.
+    pub(crate) fn offer_farewell(&mut self, to: NodeId, from: Slot) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let ChainReply::Segment(mut segment) = member.decider.chain_after(from) else {
+            return;
+        };
+        let ends_it = |certificate: &Certificate| match &certificate.decision.decision.body {
+            DecisionBody::Expel { node, .. } | DecisionBody::Depart { node, .. } => *node == to,
+            _ => false,
+        };
+        if let Some(last) = segment.certificates.iter().position(ends_it) {
+            segment.certificates.truncate(last + 1);
+            segment.head = segment.certificates.last().map_or(from, |certificate| certificate.decision.decision.slot);
+            self.out.send(to, &Message::Chain(segment));
         }
     }
 

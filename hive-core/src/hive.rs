@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::io::{Change, Input, Output, Snapshot};
 use crate::join::{Founding, Joining};
 use crate::member::Membership;
+use crate::observe::Baseline;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use hive_planner::graph::Graph;
@@ -34,6 +35,8 @@ pub struct Hive {
     pub(crate) unreconciled: BTreeSet<ActionId>,
     pub(crate) saved_fees: SavedFees,
     pub(crate) bans: BanList,
+    /// What the node had forwarded when counting began.
+    pub(crate) baseline: Option<Baseline>,
     /// The newest epoch that this node had in fleets that it left.
     pub(crate) epochs: BTreeMap<HiveId, Epoch>,
     /// Nodes that stand in the table of members.

@@ -33,6 +33,9 @@ impl Hive {
             (Stage::Member(_), message) if is_fellow => self.fellow_message(from, message),
             // Certificates prove themselves, whoever brings them.
             (Stage::Member(_), Message::Chain(segment)) => self.chain_segment(from, segment),
+            (Stage::Member(member), Message::ChainRequest(request)) if member.was_fellow(&from) => {
+                self.offer_farewell(from, request.from);
+            }
             _ => self.bad_peer(from, "not a member".to_owned()),
         }
     }

@@ -23,6 +23,7 @@ mod io;
 mod join;
 mod judge;
 mod member;
+mod observe;
 mod orient;
 mod outbox;
 mod peers;

@@ -86,6 +86,12 @@ impl Membership {
         *node != self.me() && self.folded().member(node).is_some()
     }
 
+    /// Whether this node was a member once.
+    pub(crate) fn was_fellow(&self, node: &NodeId) -> bool {
+        let folded = self.folded();
+        folded.expelled().contains_key(node) || folded.departed().contains_key(node)
+    }
+
     /// Whose state messages are heard.
     pub(crate) fn hears(&self, node: &NodeId) -> bool {
         self.is_fellow(node) || self.sponsor.as_ref() == Some(node)

@@ -1,10 +1,12 @@
 //! Decide: what this member would do next, and when it looks again.
 
 use crate::hive::{Hive, Stage};
-use crate::io::Output;
-use hive_planner::{History, plan_opens, plan_pushes};
+use crate::io::{ActionState, Output};
+use crate::member::Membership;
+use hive_planner::{History, check_open, plan_opens, plan_pushes};
 use hive_proto::keys;
 use hive_state::merged::Draft;
+use hive_types::limits::LOCKS_PER_MEMBER;
 use hive_types::{Action, BlockHeight, Constraint, Intent, NodeId, Proposal};
 
 /// A target that refused is left alone for this long: a week. Trying sooner annoys and wins nothing.
@@ -25,12 +27,37 @@ impl Hive {
         member.next_plan = self.now.elapsed.plus(self.config.plan_interval);
         self.out.push(Output::Observe);
         self.announce_constraint();
+        self.tell_opportunities();
         let Some(proposals) = self.make_plan() else {
             return;
         };
         for proposal in proposals {
-            self.weigh(proposal);
+            // More locks than a member may hold would only be declined.
+            let is_open = matches!(proposal.action, Action::Open(_));
+            if !is_open || self.opens_under_way() < LOCKS_PER_MEMBER {
+                self.weigh(proposal);
+            }
         }
+    }
+
+    fn opens_under_way(&self) -> usize {
+        let wanted = self.actions.iter().filter(|action| {
+            action.state == ActionState::Intended && matches!(action.action(), Action::Open(_))
+        });
+        self.own_locks().len() + wanted.count()
+    }
+
+    /// Checks again what an open was planned on: hours may lie between plan and permit.
+    pub(crate) fn check_planned(&self, action: &Action) -> Result<(), String> {
+        let (Action::Open(open), Stage::Member(member)) = (action, &self.stage) else {
+            return Ok(());
+        };
+        let (Some(local), Some(graph)) = (&self.local, &self.graph) else {
+            return Err("the node was not read yet".to_owned());
+        };
+        let (fleet, history) = (self.fleet_view(), history(member));
+        check_open(graph, &fleet, local, &history, &self.config.planner, open)
+            .map_err(|obstacle| obstacle.to_string())
     }
 
     /// Pushes first: they are cheap, and a dry channel loses more than a missing one.
@@ -44,10 +71,7 @@ impl Hive {
             return None;
         }
         member.cooling.retain(|_, until| *until > local.height);
-        let history = History {
-            capped: member.capped.clone(),
-            cooldowns: member.cooling.clone(),
-        };
+        let history = history(member);
         let mut proposals = plan_pushes(graph, &fleet, local, &self.config.planner);
         let plan = plan_opens(graph, &fleet, local, &history, &self.config.planner);
         member.capped = plan.capped;
@@ -129,6 +153,13 @@ impl Hive {
         if is_news && member.merged.may_write() && new.channel_min <= new.channel_max {
             self.write(Draft::new(keys::constraint(), &new, 0));
         }
+    }
+}
+
+fn history(member: &Membership) -> History {
+    History {
+        capped: member.capped.clone(),
+        cooldowns: member.cooling.clone(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::hive::{Hive, Stage};
 use crate::identity::{Identity, META_IDENTITY};
 use crate::io::{Change, Snapshot};
 use crate::member::Membership;
+use crate::observe::Baseline;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use hive_policy::Gate;
@@ -24,7 +25,7 @@ use hive_proto::handshake::{Door, Joined};
 use hive_proto::{Certificate, ChainSnapshot, Charter, Epoch, Item, Version, codec};
 use hive_state::decided::{Decider, Identity as Voice, Restored};
 use hive_state::merged::Merged;
-use hive_types::{Elapsed, HiveId, NodeId, Now};
+use hive_types::{Elapsed, HiveId, Millis, NodeId, Now};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The store's name for the newest epochs in fleets that this node left.
@@ -276,6 +277,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             .map(|bytes| restored_bans(bytes))
             .unwrap_or_default(),
         epochs: restored_epochs(&meta),
+        baseline: Baseline::restored(&meta),
         rows: BTreeSet::new(),
         last_refusal: None,
         stage: Stage::Alone,
@@ -445,7 +447,9 @@ impl Membership {
     /// When something is due by itself.
     pub(crate) fn next_wake(&self) -> Elapsed {
         let own = [self.next_gossip, self.heart.due(), self.next_plan];
-        let others = [self.decider.next_wake(), self.door.deadline()];
+        // The door closes on a candidate after its deadline, not at it.
+        let door = self.door.deadline().plus(Millis::new(1));
+        let others = [self.decider.next_wake(), door];
         let leaving = self.leaving.unwrap_or(Elapsed::NEVER);
         own.into_iter()
             .chain(others)
