@@ -168,7 +168,8 @@ impl Hive {
     fn not_begun(&mut self, id: ActionId, locked: Option<NodeId>, reason: String) {
         let wall = self.now.wall;
         let result = ActionResult::NotDone { reason };
-        self.actions.set_state(&id, ActionState::NotDone, Some(result), wall, &mut self.out);
+        self.actions
+            .set_state(&id, ActionState::NotDone, Some(result), wall, &mut self.out);
         self.gate.withdraw(id);
         if let Some(target) = locked {
             self.retract_intent(&target);

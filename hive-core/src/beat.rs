@@ -25,7 +25,10 @@ pub(crate) struct Heart {
 impl Heart {
     /// When the next one is due if nothing changes.
     pub(crate) fn due(&self) -> Elapsed {
-        let beat = self.sent.as_ref().map(|(_, at)| at.plus(HEARTBEAT_INTERVAL));
+        let beat = self
+            .sent
+            .as_ref()
+            .map(|(_, at)| at.plus(HEARTBEAT_INTERVAL));
         beat.unwrap_or_default().max(self.not_before)
     }
 }
@@ -43,7 +46,11 @@ impl Hive {
             return;
         };
         let is_due = self.now.elapsed >= member.heart.due()
-            || member.heart.sent.as_ref().is_none_or(|(sent, _)| sent.significant(&new));
+            || member
+                .heart
+                .sent
+                .as_ref()
+                .is_none_or(|(sent, _)| sent.significant(&new));
         if is_due {
             self.beat(new);
         }

@@ -206,7 +206,10 @@ impl Hive {
         };
         if let Some(last) = segment.certificates.iter().position(ends_it) {
             segment.certificates.truncate(last + 1);
-            segment.head = segment.certificates.last().map_or(from, |certificate| certificate.decision.decision.slot);
+            segment.head = segment
+                .certificates
+                .last()
+                .map_or(from, |certificate| certificate.decision.decision.slot);
             self.out.send(to, &Message::Chain(segment));
         }
     }

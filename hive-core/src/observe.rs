@@ -58,7 +58,11 @@ impl Hive {
             let told = told.and_then(|told| told.opportunity);
             if is_outside && told.is_none_or(|told| is_news(&told, &opportunity)) {
                 let (toxicity, opportunity) = (None, Some(opportunity));
-                let word = Observation { peer, toxicity, opportunity };
+                let word = Observation {
+                    peer,
+                    toxicity,
+                    opportunity,
+                };
                 self.write(Draft::new(keys::observation(&peer), &word, 0));
             }
         }
@@ -68,7 +72,10 @@ impl Hive {
     fn baseline(&mut self, local: &LocalSnapshot) -> Option<Baseline> {
         let is_old = |baseline: &Baseline| self.now.wall.since(baseline.since) > BASELINE_LIFETIME;
         if self.baseline.as_ref().is_none_or(is_old) {
-            let baseline = Baseline { since: self.now.wall, totals: totals(local) };
+            let baseline = Baseline {
+                since: self.now.wall,
+                totals: totals(local),
+            };
             let (key, bytes) = (META_BASELINE.to_owned(), codec::encode(&baseline));
             self.out.store(Change::Meta { key, bytes });
             self.baseline = Some(baseline);

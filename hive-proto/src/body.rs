@@ -152,7 +152,10 @@ fn wrong_observation(body: &Observation) -> Option<&'static str> {
         return Some("an observation that says nothing");
     }
     let rates = above(body.toxicity.map(|toxicity| toxicity.failure_rate))
-        || above(body.opportunity.map(|opportunity| opportunity.success_rate));
+        || above(
+            body.opportunity
+                .and_then(|opportunity| opportunity.success_rate),
+        );
     rates.then_some("a rate above one")
 }
 

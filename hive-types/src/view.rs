@@ -323,8 +323,8 @@ pub struct Opportunity {
     pub volume: Msat,
     /// Fees earned in that time.
     pub fees: Msat,
-    /// Forwards that succeeded, of one million.
-    pub success_rate: Ppm,
+    /// Forwards that succeeded, of one million; absent where the node does not count failures.
+    pub success_rate: Option<Ppm>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What fellows' observations are worth. One member's word moves a target's value by a tenth at most.
 
-use hive_types::{FleetView, NodeId, ObservationView, Opportunity, Toxicity};
+use hive_types::{FleetView, NodeId, ObservationView, Opportunity, Ppm, Toxicity};
 use std::collections::BTreeMap;
 
 /// One author raises or lowers a target's value by at most this many millionths, whatever it says.
@@ -60,14 +60,15 @@ fn bonus(opportunity: &Opportunity) -> i64 {
     let yearly = u128::from(opportunity.fees.get()) * 365 * 1_000_000 / days / capital;
     let bounded = yearly.min(PER_AUTHOR as u128);
     let certain = bounded * days / (days + HALF_CERTAIN_DAYS);
-    let success = u128::from(opportunity.success_rate.get().min(1_000_000));
+    let success = opportunity.success_rate.unwrap_or(Ppm::ONE);
+    let success = u128::from(success.get().min(1_000_000));
     (certain * success / 1_000_000) as i64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hive_types::{Constraint, FellowView, Msat, Ppm, Sat, Tier, UnixMillis};
+    use hive_types::{Constraint, FellowView, Msat, Sat, Tier, UnixMillis};
 
     fn node(n: u8) -> NodeId {
         let mut bytes = [0u8; 33];
@@ -113,7 +114,7 @@ mod tests {
                 days,
                 volume: Msat::new(u64::MAX),
                 fees: Msat::new(fees),
-                success_rate: Ppm::ONE,
+                success_rate: Some(Ppm::ONE),
             }),
             ..toxic(author, 0)
         }

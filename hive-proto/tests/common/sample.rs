@@ -248,7 +248,7 @@ pub fn bodies() -> Vec<(&'static str, RecordKind, Vec<u8>, Vec<u8>)> {
         days: 30,
         volume: Msat::new(40_000_000_000),
         fees: Msat::new(12_000_000),
-        success_rate: Ppm::new(910_000),
+        success_rate: Some(Ppm::new(910_000)),
     };
     let action = ActionId::from_bytes([0x0a; 16]);
     let outpoint = OutPoint {
