@@ -3,6 +3,7 @@
 use crate::codec::{self, DecodeError};
 use crate::record::Epoch;
 use crate::seal::{MemberSecret, SealDomain, SealError, VerifyingKey, tagged_hash};
+use bech32::primitives::decode::{CheckedHrpstring, CheckedHrpstringError};
 use bech32::{Bech32m, Hrp};
 use core::fmt;
 use core::str::FromStr;
@@ -55,7 +56,7 @@ pub enum TicketError {
     TooLong(usize),
     /// A typing error, or another kind of text.
     #[error("not a ticket: {0}; copy the whole text, from hive1 to its last character")]
-    Text(String),
+    Text(&'static str),
     /// The payload is not one canonical ticket.
     #[error("ticket: {0}")]
     Body(#[from] DecodeError),
@@ -83,11 +84,12 @@ impl Ticket {
         Ok(ticket)
     }
 
-    /// Checks the issuer's signature.
+    /// Checks the issuer's signature, and that the contacts are within their limits.
     ///
     /// # Errors
-    /// [`TicketError::Seal`] when it is not the key's.
+    /// [`TicketError::Seal`] when it is not the key's, [`TicketError::Contacts`].
     pub fn verify(&self, issuer: &VerifyingKey) -> Result<(), TicketError> {
+        check_contacts(&self.body)?;
         let bytes = codec::encode(&self.body);
         issuer.verify(SealDomain::Ticket, &self.body.hive, &bytes, &self.signature)?;
         Ok(())
@@ -143,11 +145,13 @@ impl FromStr for Ticket {
         if text.len() > TICKET_CHARS {
             return Err(TicketError::TooLong(text.len()));
         }
-        let no_ticket = |error: &dyn fmt::Display| TicketError::Text(error.to_string());
-        let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(text)
-            .map_err(|error| no_ticket(&error))?;
+        let no_ticket = |why: &'static str| TicketError::Text(why);
+        let checked = CheckedHrpstring::new::<Bech32m>(text).map_err(|error| match error {
+            CheckedHrpstringError::Checksum(_) => no_ticket("a character is wrong or missing"),
+            _ => no_ticket("it holds a character that no ticket has, or mixes cases"),
+        })?;
         if checked.hrp() != HRP {
-            return Err(no_ticket(&"it does not start with hive1"));
+            return Err(no_ticket("it does not start with hive1"));
         }
         let ticket: Self = codec::decode(&checked.byte_iter().collect::<Vec<_>>())?;
         check_contacts(&ticket.body)?;

@@ -7,6 +7,7 @@
 
 pub mod annotate;
 pub mod arb;
+pub mod door;
 pub mod sample;
 pub mod vectors;
 
