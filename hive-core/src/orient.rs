@@ -215,3 +215,46 @@ fn observations(member: &Membership, now: hive_types::Elapsed) -> Vec<Observatio
     all.sort_by_key(|view| (view.peer, view.author));
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hive_planner::graph::GraphBuilder;
+    use hive_types::{Msat, Sat};
+    use std::collections::BTreeMap;
+
+    fn node(number: u8) -> NodeId {
+        NodeId::from_bytes([2; 33].map(|byte| byte.max(number.min(3)))).unwrap()
+    }
+
+    #[test]
+    fn t28_a_member_can_claim_no_more_than_the_graph_shows() {
+        let (liar, peer): (NodeId, NodeId) = (node(2), node(3));
+        let [own, others, unknown] = ["1x1x1", "2x2x2", "3x3x3"].map(|scid| scid.parse().unwrap());
+        let mut builder = GraphBuilder::new();
+        let stranger: NodeId = format!("02{:064x}", 9).parse().unwrap();
+        [liar, peer, stranger].into_iter().for_each(|node| {
+            builder.add_node(node);
+        });
+        let capacity = Sat::new(10_000_000);
+        builder.add_channel(own, [liar, peer], capacity).unwrap();
+        builder
+            .add_channel(others, [peer, stranger], capacity)
+            .unwrap();
+        let graph = builder.build();
+        // The most that a heartbeat can say of any channel: all of it.
+        let all = Share::from_steps(255);
+        let claims = BTreeMap::from([(own, all), (others, all), (unknown, all)]);
+        let beat = Heartbeat::new(claims, Vec::new()).unwrap();
+        let told = told_channels(&beat, &liar, Some(&graph));
+        let expected = FellowChannel {
+            scid: Some(own),
+            peer,
+            capacity,
+            spendable: Some(Msat::new(10_000_000_000)),
+            confirmed: true,
+        };
+        assert_eq!(told, [expected]);
+        assert!(told_channels(&beat, &liar, None).is_empty());
+    }
+}

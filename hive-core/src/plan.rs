@@ -3,11 +3,11 @@
 use crate::hive::{Hive, Stage};
 use crate::io::{ActionState, Output};
 use crate::member::Membership;
-use hive_planner::{History, check_open, plan_opens, plan_pushes};
+use hive_planner::{History, PlannerConfig, check_open, plan_opens, plan_pushes};
 use hive_proto::keys;
 use hive_state::merged::Draft;
 use hive_types::limits::LOCKS_PER_MEMBER;
-use hive_types::{Action, BlockHeight, Constraint, Intent, NodeId, Proposal};
+use hive_types::{Action, BlockHeight, Constraint, HiveId, Intent, NodeId, Proposal};
 
 /// A target that refused is left alone for this long: a week. Trying sooner annoys and wins nothing.
 const COOLDOWN_BLOCKS: u32 = 1_008;
@@ -71,9 +71,10 @@ impl Hive {
             return None;
         }
         member.cooling.retain(|_, until| *until > local.height);
+        let planner = of_fleet(self.config.planner, &member.identity.hive());
         let history = history(member);
-        let mut proposals = plan_pushes(graph, &fleet, local, &self.config.planner);
-        let plan = plan_opens(graph, &fleet, local, &history, &self.config.planner);
+        let mut proposals = plan_pushes(graph, &fleet, local, &planner);
+        let plan = plan_opens(graph, &fleet, local, &history, &planner);
         member.capped = plan.capped;
         proposals.extend(plan.proposals);
         Some(proposals)
@@ -154,6 +155,14 @@ impl Hive {
             self.write(Draft::new(keys::constraint(), &new, 0));
         }
     }
+}
+
+/// Members plan from one sample of demand, their fleet's.
+fn of_fleet(config: PlannerConfig, hive: &HiveId) -> PlannerConfig {
+    let mut seed = [0; 8];
+    seed.copy_from_slice(&hive.as_bytes()[..8]);
+    let seed = config.seed ^ u64::from_le_bytes(seed);
+    PlannerConfig { seed, ..config }
 }
 
 fn history(member: &Membership) -> History {
