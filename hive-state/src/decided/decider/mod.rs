@@ -125,10 +125,12 @@ impl Decider {
         let mut decider = Self::with_chain(me, chain, seed);
         if let Some(bytes) = restored.acceptor {
             let durable: Durable = codec::decode(&bytes)?;
-            if durable.slot > decider.next_slot() {
+            let next = decider.next_slot();
+            let follows = durable.previous == decider.durable.previous;
+            if durable.slot > next || (durable.slot == next && !follows) {
                 return Err(RestoreError::Lost);
             }
-            if durable.slot == decider.next_slot() && durable.previous == decider.durable.previous {
+            if durable.slot == next {
                 decider.durable = durable;
             }
         }

@@ -77,7 +77,8 @@ pub enum DeciderOutput {
         /// How.
         end: WishEnd,
     },
-    /// Somebody is ahead: ask for the chain.
+    /// Somebody is ahead: ask for the chain. It may be nobody: the seal of one that became a member in
+    /// the decisions that are missing can't be checked before they are here.
     NeedChain {
         /// The first decision that is missing.
         from: Slot,
@@ -196,7 +197,7 @@ pub enum RestoreError {
     /// The acceptor's state can't be read.
     #[error("the stored acceptor is damaged: {0}; restore the store, or join again")]
     Acceptor(#[from] DecodeError),
-    /// The acceptor's state is of a slot that the stored chain does not reach.
+    /// The acceptor's state is of a slot that the stored chain does not reach, or of another chain.
     #[error("the store lost certificates; it is not safe to go on with it: begin a new epoch")]
     Lost,
 }
