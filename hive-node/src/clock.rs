@@ -160,7 +160,7 @@ impl Clock for ManualClock {
 }
 
 /// The wall clock; 1970 on a machine whose clock stands before that.
-pub(crate) fn wall() -> UnixMillis {
+fn wall() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixMillis::new(millis(since.unwrap_or_default()))
 }

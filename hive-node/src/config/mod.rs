@@ -2,14 +2,39 @@
 //! environment, the environment before the file. A name that no setting has is an error, for a limit
 //! with a slip in its name would be no limit.
 
-mod limits;
-mod settings;
+/// The keys of one table of settings, and the function that fills a struct's fields from them.
+macro_rules! table {
+    ($table:literal, $filled:ty; $($name:ident: $read:expr, $about:literal;)*) => {
+        /// The keys of this table.
+        pub(super) const KEYS: &[Key] = &[
+            $(Key { name: concat!($table, stringify!($name)), about: $about },)*
+        ];
 
+        fn fill(settings: &Settings, filled: &mut $filled) -> Result<(), ConfigError> {
+            $(if let Some(value) = settings.read(concat!($table, stringify!($name)), $read)? {
+                filled.$name = value;
+            })*
+            Ok(())
+        }
+    };
+}
+
+mod fleet;
+mod limits;
+mod offer;
+mod planner;
+mod settings;
+mod values;
+
+pub use fleet::FleetConfig;
 pub use settings::{ConfigError, Key};
 
+use crate::backend::NodeInfo;
 use crate::log::LogConfig;
+use hive_planner::PlannerConfig;
 use hive_policy::{Limits, Mode};
 use hive_types::limits::STORE_BYTES;
+use hive_types::{Capabilities, Constraint};
 use settings::{CONFIG_FILE, Settings};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -17,6 +42,9 @@ use std::path::{Path, PathBuf};
 
 /// The file that is read from the data folder when no other is named.
 pub const CONFIG_FILE_NAME: &str = "hive.toml";
+
+/// The agent's name and version, as its manifest shows them.
+pub const SOFTWARE: &str = concat!("hive ", env!("CARGO_PKG_VERSION"));
 
 /// The socket's name within the data folder.
 pub const SOCKET_FILE_NAME: &str = "hive.sock";
@@ -54,8 +82,16 @@ const GENERAL: &[Key] = &[
 ];
 
 /// Every setting.
-static KEYS: std::sync::LazyLock<Vec<Key>> =
-    std::sync::LazyLock::new(|| [GENERAL, limits::KEYS].concat());
+static KEYS: std::sync::LazyLock<Vec<Key>> = std::sync::LazyLock::new(|| {
+    let tables = [
+        GENERAL,
+        fleet::KEYS,
+        limits::KEYS,
+        offer::KEYS,
+        planner::KEYS,
+    ];
+    tables.concat()
+});
 
 /// How an agent runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +106,12 @@ pub struct Config {
     pub mode: Mode,
     /// What the operator allows.
     pub limits: Limits,
+    /// What fellows are told, and what is done towards them.
+    pub fleet: FleetConfig,
+    /// What the member is willing to open.
+    pub offer: Constraint,
+    /// How plans are made.
+    pub planner: PlannerConfig,
     /// Logging.
     pub log: LogConfig,
 }
@@ -83,6 +125,9 @@ impl Config {
             store_bytes: STORE_BYTES,
             mode: Mode::default(),
             limits: Limits::default(),
+            fleet: FleetConfig::default(),
+            offer: offer::within(&Limits::default()),
+            planner: PlannerConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -124,10 +169,32 @@ impl Config {
         Self::from_settings(&settings, default_dir)
     }
 
+    /// The state machine's settings, with what the node says of itself.
+    pub fn for_machine(&self, info: &NodeInfo) -> hive_core::Config {
+        let own = &self.fleet.addresses;
+        hive_core::Config {
+            node_id: info.node_id,
+            network: info.network,
+            software: SOFTWARE.into(),
+            addresses: if own.is_empty() { &info.addresses } else { own }.clone(),
+            capabilities: Capabilities::from_features(&info.features),
+            limits: self.limits.clone(),
+            mode: self.mode,
+            planner: self.planner,
+            constraint: self.offer,
+            plan_interval: self.fleet.plan_interval,
+            sharing: self.fleet.sharing.clone(),
+            manage_fees: self.fleet.manage_fees,
+        }
+    }
+
     fn from_settings(settings: &Settings, default_dir: &Path) -> Result<Self, ConfigError> {
         let folder = settings.read("data_dir", path)?;
         let mut config = Self::in_folder(&folder.unwrap_or(default_dir.to_path_buf()));
         config.limits = limits::read(settings)?;
+        config.fleet = fleet::read(settings)?;
+        config.offer = offer::read(settings, &config.limits)?;
+        config.planner = planner::read(settings)?;
         if let Some(socket) = settings.read("control_socket", path)? {
             config.control_socket = socket;
         }
@@ -232,6 +299,34 @@ mod tests {
     }
 
     #[test]
+    fn what_fellows_are_told_and_offered() {
+        let peer = format!("02{}", "ab".repeat(32));
+        let text = format!(
+            "[fleet]\naddresses = ['a.onion:9735']\nmanage_fees = false\nhidden = ['{peer}']\n\
+             plan_minutes = 30\n[offer]\nslots = 1\n[planner]\nstrictly_unique = true"
+        );
+        let config = load(&text, &[], &[]).unwrap();
+        let hidden = [(peer.parse().unwrap(), hive_proto::Sharing::Hidden)];
+        assert_eq!(config.fleet.sharing, hidden.into());
+        assert_eq!(
+            config.fleet.plan_interval,
+            hive_types::Millis::from_secs(1_800)
+        );
+        assert_eq!(config.offer.slots, 1);
+        assert_eq!(config.offer.channel_max, config.limits.channel_max);
+        assert!(config.planner.strictly_unique && !config.fleet.manage_fees);
+    }
+
+    #[test]
+    fn every_name_is_there_once_in_each_form() {
+        let keys = Config::keys();
+        let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.name).collect();
+        let env: std::collections::BTreeSet<_> = keys.iter().map(Key::env).collect();
+        let flags: std::collections::BTreeSet<_> = keys.iter().map(Key::flag).collect();
+        assert_eq!([names.len(), env.len(), flags.len()], [keys.len(); 3]);
+    }
+
+    #[test]
     fn bad_values_are_refused_in_one_line() {
         let wrong = [
             (
@@ -255,6 +350,11 @@ mod tests {
             ("[limits]\nopted_out_peers = ['02ab']", "66 hex digits"),
             ("mode = 'oracel'", "advisor or autonomous"),
             ("store_max_mb = 1", "from 16"),
+            ("[fleet]\naddresses = ['nowhere']", "host:port"),
+            ("[fleet]\nplan_minutes = 0", "from 1"),
+            ("[fleet]\nmanage_fees = 'maybe'", "true or false"),
+            ("[offer]\nchannel_max = 90000000", "limits.channel_max"),
+            ("[planner]\npayback_days = 0", "from 1"),
             ("data_dir = ''", "a path is expected"),
             ("[log]\nformat = 'xml'", "text or json"),
             ("[log]\nfilter = 'hive=loud'", "write a level"),
@@ -268,7 +368,7 @@ mod tests {
             let error = load(text, &[], &[]).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
             assert!(
-                error.contains("hive.toml") || error.contains("cost_per"),
+                error.contains("hive.toml") || error.contains(" but "),
                 "{error}"
             );
             assert!(!error.contains('\n'), "{error}");

@@ -74,9 +74,9 @@ pub enum ConfigError {
         /// What is wrong, and what is expected.
         reason: String,
     },
-    /// The limits contradict each other.
-    #[error("limits: {0}")]
-    Limits(String),
+    /// Two settings contradict each other.
+    #[error("{0}")]
+    Contradiction(String),
 }
 
 /// The given settings; where several places give one, the flag counts, then the environment.

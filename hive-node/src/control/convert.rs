@@ -19,7 +19,7 @@ const LOG_ROWS: u32 = 50;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The state machine.
-    Machine(Command),
+    Machine(Box<Command>),
     /// The store: the newest rows of the audit log.
     Log {
         /// How many.
@@ -34,7 +34,7 @@ impl Request {
     /// [`ControlError`] when a parameter has the right form and a value that makes no sense.
     pub fn wanted(&self) -> Result<Wanted, ControlError> {
         let reason = || self.text("reason").unwrap_or_default().to_owned();
-        Ok(Wanted::Machine(match self.command {
+        let command = match self.command {
             C::HiveInit => Command::Init,
             C::HiveInvite => self.invite()?,
             C::HiveJoin => Command::Join {
@@ -83,7 +83,8 @@ impl Request {
             }
             C::HiveRotateKey => Command::RotateKey,
             C::HiveRefound => Command::Refound,
-        }))
+        };
+        Ok(Wanted::Machine(Box::new(command)))
     }
 
     fn invite(&self) -> Result<Command, ControlError> {
@@ -182,11 +183,12 @@ mod tests {
             lifetime: Millis::from_hours(2),
             required: Capabilities::SPLICE.union(Capabilities::ANCHORS),
         };
-        assert_eq!(wanted(C::HiveInvite, invite), Ok(Wanted::Machine(expected)));
+        let machine = |command| Ok(Wanted::Machine(Box::new(command)));
+        assert_eq!(wanted(C::HiveInvite, invite), machine(expected));
         let pause = Command::Pause {
             span: Some(Millis::ZERO),
         };
-        assert_eq!(wanted(C::HivePause, json!([0])), Ok(Wanted::Machine(pause)));
+        assert_eq!(wanted(C::HivePause, json!([0])), machine(pause));
         assert_eq!(
             wanted(C::HiveLog, json!([])),
             Ok(Wanted::Log { limit: LOG_ROWS })
@@ -195,10 +197,7 @@ mod tests {
             peer: NODE.parse().unwrap(),
             reason: "jams".into(),
         };
-        assert_eq!(
-            wanted(C::HiveBan, json!([NODE, "jams"])),
-            Ok(Wanted::Machine(ban))
-        );
+        assert_eq!(wanted(C::HiveBan, json!([NODE, "jams"])), machine(ban));
     }
 
     #[test]

@@ -308,7 +308,7 @@ impl<M: Machine> Driver<M> {
 
     async fn take_call(&mut self, call: Call) -> Result<(), DriverError> {
         let command = match call.request.wanted() {
-            Ok(Wanted::Machine(command)) => command,
+            Ok(Wanted::Machine(command)) => *command,
             Ok(Wanted::Log { limit }) => {
                 answer(call.reply, log(self.around.store.clone(), limit).await);
                 return Ok(());

@@ -1,11 +1,13 @@
 //! A node and a state machine that do as a test says and write down what they see.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     dead_code,
     reason = "each test file uses a part of this"
 )]
 
 use async_trait::async_trait;
+use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use hive_core::{
     ActionState, Change, ChangeSet, Command, CommandId, Done, Input, Output, Reply, StoredAction,
 };
@@ -19,6 +21,7 @@ use hive_node::store::Store;
 use hive_planner::graph::Graph;
 use hive_policy::corridor::SavedFees;
 use hive_policy::{Authorized, Gate, Limits, Mode};
+use hive_proto::NodeSignature;
 use hive_types::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -27,17 +30,17 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-pub fn node(number: u8) -> NodeId {
+pub(crate) fn node(number: u8) -> NodeId {
     let mut bytes = [number; 33];
     bytes[0] = 2;
     NodeId::from_bytes(bytes).unwrap()
 }
 
-pub fn id(number: u8) -> ActionId {
+pub(crate) fn id(number: u8) -> ActionId {
     ActionId::from_bytes([number; 16])
 }
 
-pub fn meta(key: &str, bytes: &[u8]) -> Output {
+pub(crate) fn meta(key: &str, bytes: &[u8]) -> Output {
     let changes = vec![Change::Meta {
         key: key.into(),
         bytes: bytes.into(),
@@ -45,7 +48,7 @@ pub fn meta(key: &str, bytes: &[u8]) -> Output {
     Output::Persist(ChangeSet { changes })
 }
 
-pub fn send(to: u8, bytes: &[u8]) -> Output {
+pub(crate) fn send(to: u8, bytes: &[u8]) -> Output {
     Output::Send {
         to: node(to),
         bytes: bytes.into(),
@@ -53,7 +56,7 @@ pub fn send(to: u8, bytes: &[u8]) -> Output {
 }
 
 /// Waits until the condition holds; panics when it never does.
-pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..20_000 {
         if condition() {
             return;
@@ -65,7 +68,7 @@ pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
 
 /// What a fake node did, and what it saw of the store while doing it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// A frame, and the names in the store's `meta` at that moment.
     Sent(NodeId, Vec<u8>, Vec<String>),
     Connected(NodeId),
@@ -75,25 +78,43 @@ pub enum Seen {
     Reconciled(ActionId),
 }
 
-pub struct FakeNode {
-    pub store: Arc<Store>,
-    pub seen: Mutex<Vec<Seen>>,
+pub(crate) struct FakeNode {
+    /// The store that frames and executions are compared with, where a test has it.
+    pub(crate) store: Option<Arc<Store>>,
+    /// The node's key, where a test needs true signatures.
+    pub(crate) key: Option<SecretKey>,
+    pub(crate) seen: Mutex<Vec<Seen>>,
     /// Peers whose link takes frames and never hands them on.
-    pub dead: Mutex<BTreeSet<NodeId>>,
+    pub(crate) dead: Mutex<BTreeSet<NodeId>>,
     /// Peers whose link hands on a frame for each permit.
-    pub slow: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
-    pub snapshot: Mutex<LocalSnapshot>,
-    pub executions: Mutex<VecDeque<Result<Done, ActError>>>,
-    pub reconciliations: Mutex<VecDeque<Result<Reconciled, BackendError>>>,
+    pub(crate) slow: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
+    pub(crate) snapshot: Mutex<LocalSnapshot>,
+    pub(crate) executions: Mutex<VecDeque<Result<Done, ActError>>>,
+    pub(crate) reconciliations: Mutex<VecDeque<Result<Reconciled, BackendError>>>,
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<BackendEvent>>,
     event_sender: mpsc::UnboundedSender<BackendEvent>,
 }
 
 impl FakeNode {
-    pub fn new(store: Arc<Store>) -> Arc<Self> {
+    pub(crate) fn new(store: Option<Arc<Store>>) -> Arc<Self> {
+        Arc::new(Self::plain(store))
+    }
+
+    /// A node with a true key.
+    pub(crate) fn with_key(byte: u8) -> Arc<Self> {
+        let key = SecretKey::from_slice(&[byte; 32]).unwrap();
+        let public = key.public_key(&Secp256k1::new()).serialize();
+        let mut node = Self::plain(None);
+        node.key = Some(key);
+        node.snapshot.get_mut().unwrap().node_id = NodeId::from_bytes(public).unwrap();
+        Arc::new(node)
+    }
+
+    fn plain(store: Option<Arc<Store>>) -> Self {
         let (event_sender, events) = mpsc::unbounded_channel();
-        Arc::new(Self {
+        Self {
             store,
+            key: None,
             seen: Mutex::default(),
             dead: Mutex::default(),
             slow: Mutex::default(),
@@ -102,19 +123,19 @@ impl FakeNode {
             reconciliations: Mutex::default(),
             events: tokio::sync::Mutex::new(events),
             event_sender,
-        })
+        }
     }
 
-    pub fn event(&self, event: BackendEvent) {
+    pub(crate) fn event(&self, event: BackendEvent) {
         self.event_sender.send(event).unwrap();
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// Frames that went to a peer, in order.
-    pub fn sent_to(&self, peer: NodeId) -> Vec<Vec<u8>> {
+    pub(crate) fn sent_to(&self, peer: NodeId) -> Vec<Vec<u8>> {
         let to_peer = |seen: Seen| match seen {
             Seen::Sent(to, bytes, _) if to == peer => Some(bytes),
             _ => None,
@@ -130,7 +151,17 @@ impl FakeNode {
 #[async_trait]
 impl LightningBackend for FakeNode {
     async fn info(&self) -> Result<NodeInfo, BackendError> {
-        Err(BackendError::Refused("the driver does not ask this".into()))
+        let snapshot = self.snapshot.lock().unwrap().clone();
+        Ok(NodeInfo {
+            node_id: snapshot.node_id,
+            network: snapshot.network,
+            alias: "scripted".into(),
+            version: "1".into(),
+            synced: snapshot.synced,
+            height: snapshot.height,
+            features: vec![],
+            addresses: vec![],
+        })
     }
 
     async fn snapshot(&self) -> Result<LocalSnapshot, BackendError> {
@@ -142,6 +173,9 @@ impl LightningBackend for FakeNode {
     }
 
     async fn sign(&self, text: &str) -> Result<String, BackendError> {
+        if let Some(key) = &self.key {
+            return Ok(NodeSignature::sign(text, key).to_string());
+        }
         match text {
             "refuse" => Err(BackendError::Refused("no".into())),
             text => Ok(format!("signed {text}")),
@@ -164,8 +198,11 @@ impl LightningBackend for FakeNode {
         if let Some(slow) = slow {
             slow.acquire().await.unwrap().forget();
         }
-        let meta = self.store.load().unwrap().meta;
-        let names = meta.into_iter().map(|(name, _)| name).collect();
+        let meta = self
+            .store
+            .iter()
+            .flat_map(|store| store.load().unwrap().meta);
+        let names = meta.map(|(name, _)| name).collect();
         self.note(Seen::Sent(to, bytes, names));
         Ok(())
     }
@@ -181,8 +218,9 @@ impl LightningBackend for FakeNode {
         _: &Authorized,
         prepared: &Prepared,
     ) -> Result<Done, ActError> {
-        let unfinished = self.store.unfinished().unwrap();
-        let is_stored = unfinished.contains(&(id, Some(prepared.clone())));
+        let row = (id, Some(prepared.clone()));
+        let mut stores = self.store.iter();
+        let is_stored = stores.any(|store| store.unfinished().unwrap().contains(&row));
         self.note(Seen::Executed(id, is_stored));
         let next = self.executions.lock().unwrap().pop_front();
         next.unwrap_or(Ok(Done::Set { before: None }))
@@ -203,9 +241,9 @@ impl LightningBackend for FakeNode {
 /// What a scripted machine does with a command, and the inputs that it got, as text.
 type Script = Box<dyn FnMut(CommandId, Command) -> Vec<Output> + Send>;
 
-pub struct ScriptedMachine {
-    pub script: Script,
-    pub inputs: Arc<Mutex<Vec<String>>>,
+pub(crate) struct ScriptedMachine {
+    pub(crate) script: Script,
+    pub(crate) inputs: Arc<Mutex<Vec<String>>>,
 }
 
 impl Machine for ScriptedMachine {
@@ -228,41 +266,41 @@ impl Machine for ScriptedMachine {
 }
 
 /// A driver that runs in the background.
-pub struct Run {
-    pub node: Arc<FakeNode>,
-    pub store: Arc<Store>,
-    pub clock: Arc<ManualClock>,
-    pub inputs: Arc<Mutex<Vec<String>>>,
-    pub calls: mpsc::Sender<Call>,
-    pub folder: TempDir,
+pub(crate) struct Run {
+    pub(crate) node: Arc<FakeNode>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) inputs: Arc<Mutex<Vec<String>>>,
+    pub(crate) calls: mpsc::Sender<Call>,
+    pub(crate) folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), DriverError>>,
 }
 
 /// What a test sets up before the driver starts.
-pub struct Setup {
-    pub node: Arc<FakeNode>,
-    pub store: Arc<Store>,
+pub(crate) struct Setup {
+    pub(crate) node: Arc<FakeNode>,
+    pub(crate) store: Arc<Store>,
     folder: TempDir,
 }
 
 impl Setup {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::bounded(1 << 30)
     }
 
-    pub fn bounded(store_bytes: u64) -> Self {
+    pub(crate) fn bounded(store_bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open_bounded(folder.path(), store_bytes).unwrap());
         Self {
-            node: FakeNode::new(store.clone()),
+            node: FakeNode::new(Some(store.clone())),
             store,
             folder,
         }
     }
 
     /// Starts the driver with a machine that answers commands by the script.
-    pub fn start(
+    pub(crate) fn start(
         self,
         script: impl FnMut(CommandId, Command) -> Vec<Output> + Send + 'static,
     ) -> Run {
@@ -298,42 +336,42 @@ impl Setup {
 
 impl Run {
     /// Runs a command; the script decides what that means.
-    pub async fn call(&self, command: CommandName) -> control::Reply {
+    pub(crate) async fn call(&self, command: CommandName) -> control::Reply {
         let request = Request::new(command, &serde_json::Value::Null).unwrap();
         let (reply, answer) = oneshot::channel();
         self.calls.send(Call { request, reply }).await.unwrap();
         answer.await.unwrap()
     }
 
-    pub fn inputs(&self) -> Vec<String> {
+    pub(crate) fn inputs(&self) -> Vec<String> {
         self.inputs.lock().unwrap().clone()
     }
 
     /// Waits for an input whose text contains this.
-    pub async fn input(&self, text: &str) {
+    pub(crate) async fn input(&self, text: &str) {
         let found = || self.inputs().iter().any(|input| input.contains(text));
         eventually(text, found).await;
     }
 
     /// Stops the driver and tells how it ended.
-    pub async fn stop(mut self) -> (Result<(), DriverError>, Arc<FakeNode>, Arc<Store>) {
+    pub(crate) async fn stop(mut self) -> (Result<(), DriverError>, Arc<FakeNode>, Arc<Store>) {
         drop(self.stop.take());
         (self.task.await.unwrap(), self.node, self.store)
     }
 }
 
-pub fn done(id: CommandId) -> Output {
+pub(crate) fn done(id: CommandId) -> Output {
     let reply = Ok(Reply::Done("done".into()));
     Output::Reply { id, reply }
 }
 
 /// A row for an action that is about to be executed.
-pub fn acting(number: u8) -> Output {
+pub(crate) fn acting(number: u8) -> Output {
     let changes = vec![Change::Action(stored(number))];
     Output::Persist(ChangeSet { changes })
 }
 
-pub fn stored(number: u8) -> StoredAction {
+pub(crate) fn stored(number: u8) -> StoredAction {
     StoredAction {
         id: id(number),
         kind: ActionKind::SetPolicy,
@@ -367,7 +405,7 @@ fn policy(rate: u32) -> ChannelPolicy {
 }
 
 /// A real permit from a real gate: to set one channel's fees back.
-pub fn permit(number: u8) -> Authorized {
+pub(crate) fn permit(number: u8) -> Authorized {
     let scid = ShortChannelId::from_u64(1);
     let channel_id = ChannelId::from_bytes([1; 32]);
     let mut local = snapshot(&[]);
@@ -399,7 +437,7 @@ pub fn permit(number: u8) -> Authorized {
         .unwrap()
 }
 
-pub fn snapshot(peers: &[u8]) -> LocalSnapshot {
+pub(crate) fn snapshot(peers: &[u8]) -> LocalSnapshot {
     let view = |number: &u8| PeerView {
         node_id: node(*number),
         features: vec![],

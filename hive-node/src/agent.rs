@@ -1,0 +1,173 @@
+//! An agent put together: configuration, store, control socket, state machine, driver.
+
+use crate::backend::{BackendError, LightningBackend, NodeInfo};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{BindError, Call, ControlServer};
+use crate::driver::{Driver, DriverError, Machine, Surroundings};
+use crate::store::{Store, StoreError};
+use hive_core::{Change, ChangeSet, Event, Hive, Input, Output};
+use hive_types::limits::{BACKEND_RETRY, COMMAND_QUEUE};
+use hive_types::{BootId, Elapsed, NodeId, Now};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::{broadcast, mpsc};
+
+/// The store's name for the node that it belongs to.
+const META_NODE: &str = "agent.node";
+
+/// Why an agent does not run.
+#[derive(Debug, Error)]
+pub enum AgentError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] BindError),
+    /// The node.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The driver.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// The store was written beside another node: its ledger and its actions are not this one's.
+    #[error("{} belongs to node {stored}, not to {found}; name another data_dir, or connect to that node", path.display())]
+    OtherNode {
+        /// The store.
+        path: PathBuf,
+        /// Whose it is.
+        stored: String,
+        /// Which node answers.
+        found: NodeId,
+    },
+    /// The system gives no random numbers.
+    #[error("no random numbers from /dev/urandom: {0}; without them no key is safe")]
+    Random(io::Error),
+}
+
+/// An agent that is ready to run.
+pub struct Agent {
+    driver: Driver<Hive>,
+    server: ControlServer,
+    calls: mpsc::Sender<Call>,
+}
+
+impl Agent {
+    /// Opens the store and the control socket, waits for the node, and restores the state machine.
+    /// `clock` makes the clock for the boot that this begins. A node that does not answer yet is waited
+    /// for; the caller drops this future to stop before that.
+    ///
+    /// # Errors
+    /// [`AgentError`]; its text says what to do.
+    pub async fn start(
+        config: &Config,
+        backend: Arc<dyn LightningBackend>,
+        clock: impl FnOnce(BootId) -> Arc<dyn Clock>,
+    ) -> Result<Self, AgentError> {
+        let store = Arc::new(Store::open_bounded(&config.data_dir, config.store_bytes)?);
+        let server = ControlServer::bind(&config.control_socket)?;
+        let info = wait_for(&*backend).await?;
+        let restored = store.load()?;
+        let node = restored.meta.iter().find(|(name, _)| name == META_NODE);
+        claim(
+            &store,
+            node.map(|(_, bytes)| bytes.as_slice()),
+            info.node_id,
+        )?;
+        tracing::info!(node = %info.node_id, version = info.version, network = %info.network,
+            store = %store.path().display(), boot = store.boot().get(), "starting");
+        let clock = clock(store.boot());
+        let machine = Hive::new(config.for_machine(&info), seed()?, restored, clock.now());
+        let around = Surroundings {
+            backend,
+            store,
+            clock,
+        };
+        let (calls, receiver) = mpsc::channel(COMMAND_QUEUE);
+        let driver = Driver::new(machine, around, receiver);
+        Ok(Self {
+            driver,
+            server,
+            calls,
+        })
+    }
+
+    /// Events from now on. Who lags behind loses the oldest.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.driver.events()
+    }
+
+    /// Where commands can be put besides the control socket: a plugin's RPCs, a demo.
+    pub fn calls(&self) -> mpsc::Sender<Call> {
+        self.calls.clone()
+    }
+
+    /// Runs until `stop` is ready.
+    ///
+    /// # Errors
+    /// [`AgentError::Driver`] when the store failed on the way.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), AgentError> {
+        let serving = tokio::spawn(self.server.serve(self.calls));
+        let ended = self.driver.run(stop).await;
+        serving.abort();
+        // Aborted or at its end: either way the socket is gone when this returns.
+        let _ = serving.await;
+        Ok(ended?)
+    }
+}
+
+impl Machine for Hive {
+    fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<Output> {
+        Hive::handle(self, now, input)
+    }
+
+    fn next_wake(&self) -> Elapsed {
+        Hive::next_wake(self)
+    }
+}
+
+/// The node's word on itself. Node and agent often start together; the agent then waits.
+async fn wait_for(backend: &dyn LightningBackend) -> Result<NodeInfo, BackendError> {
+    loop {
+        match backend.info().await {
+            Err(reason) if reason.is_retryable() => {
+                tracing::warn!(%reason, "waiting for the node");
+                tokio::time::sleep(Duration::from_millis(BACKEND_RETRY.get())).await;
+            }
+            known => return known,
+        }
+    }
+}
+
+/// A new store becomes this node's; another node's is refused.
+fn claim(store: &Store, stored: Option<&[u8]>, found: NodeId) -> Result<(), AgentError> {
+    let own = found.to_string();
+    match stored {
+        Some(stored) if stored == own.as_bytes() => Ok(()),
+        Some(stored) => Err(AgentError::OtherNode {
+            path: store.path().into(),
+            stored: String::from_utf8_lossy(stored).into_owned(),
+            found,
+        }),
+        None => {
+            let changes = vec![Change::Meta {
+                key: META_NODE.into(),
+                bytes: own.into_bytes(),
+            }];
+            Ok(store.apply(&ChangeSet { changes })?)
+        }
+    }
+}
+
+/// Chance for the state machine, from the system.
+fn seed() -> Result<[u8; 32], AgentError> {
+    let mut seed = [0; 32];
+    let mut source = File::open("/dev/urandom").map_err(AgentError::Random)?;
+    source.read_exact(&mut seed).map_err(AgentError::Random)?;
+    Ok(seed)
+}

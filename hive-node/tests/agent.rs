@@ -1,0 +1,96 @@
+//! An agent put together, beside a scripted node, as operators meet it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use hive_node::backend::LightningBackend;
+use hive_node::clock::SystemClock;
+use hive_node::config::Config;
+use hive_node::control::{Client, ClientError, CommandName};
+use hive_node::{Agent, AgentError};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use support::{FakeNode, eventually, node};
+use tokio::sync::oneshot;
+
+async fn start(config: &Config, node: Arc<FakeNode>) -> Result<Agent, AgentError> {
+    let backend = node as Arc<dyn LightningBackend>;
+    Agent::start(config, backend, |boot| Arc::new(SystemClock::new(boot))).await
+}
+
+#[tokio::test]
+async fn an_operator_founds_a_fleet_over_the_socket_and_it_outlives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::in_folder(folder.path());
+    let mut hives = Vec::new();
+    for boot in 1..=2 {
+        let node = FakeNode::with_key(7);
+        let own = node.snapshot.lock().unwrap().node_id;
+        let agent = start(&config, node).await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(agent.run(async move {
+            let _ = stopped.await;
+        }));
+        let mut client = Client::connect(&config.control_socket).await.unwrap();
+        if boot == 1 {
+            let early = status(&mut client).await;
+            assert_eq!(early["hive"], Value::Null, "{early}");
+            assert_eq!(early["mode"], "advisor", "{early}");
+            assert_eq!(early["node_id"], json!(own), "{early}");
+            // A founder speaks only for a node that it has read.
+            let mut founded = client.call(CommandName::HiveInit, &Value::Null).await;
+            while let Err(ClientError::Refused(error)) = &founded {
+                assert_eq!(error.code, "starting", "{error}");
+                founded = client.call(CommandName::HiveInit, &Value::Null).await;
+            }
+            founded.unwrap();
+        }
+        let mut now = status(&mut client).await;
+        while now["hive"].is_null() {
+            now = status(&mut client).await;
+        }
+        hives.push(now["hive"].clone());
+        let nothing = json!(["00".repeat(16)]);
+        let refused = client.call(CommandName::HiveReject, &nothing).await;
+        let Err(ClientError::Refused(error)) = refused else {
+            panic!("nothing waits, so nothing is rejected");
+        };
+        assert!(!error.what_to_do.is_empty(), "{error}");
+        let log = client
+            .call(CommandName::HiveLog, &json!([5]))
+            .await
+            .unwrap();
+        assert!(log.is_array(), "{log}");
+        drop(stop);
+        running.await.unwrap().unwrap();
+        assert!(!config.control_socket.exists());
+    }
+    assert_eq!(hives[0], hives[1]);
+}
+
+async fn status(client: &mut Client) -> Value {
+    let status = client.call(CommandName::HiveStatus, &Value::Null).await;
+    status.unwrap()["status"].clone()
+}
+
+#[tokio::test]
+async fn a_second_agent_and_another_node_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::in_folder(folder.path());
+    let agent = start(&config, FakeNode::new(None)).await.unwrap();
+    let second = start(&config, FakeNode::new(None)).await;
+    assert!(matches!(second, Err(AgentError::Store(_))));
+    drop(agent);
+    let other = FakeNode::new(None);
+    other.snapshot.lock().unwrap().node_id = node(5);
+    let free = || {
+        std::fs::File::open(folder.path().join("hive.lock"))
+            .unwrap()
+            .try_lock()
+            .is_ok()
+    };
+    eventually("the store is free", free).await;
+    let error = start(&config, other).await.err().unwrap().to_string();
+    assert!(error.contains("belongs to node"), "{error}");
+    assert!(error.contains("data_dir"), "{error}");
+}
