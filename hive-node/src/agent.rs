@@ -4,11 +4,11 @@ use crate::backend::{BackendError, LightningBackend, NodeInfo};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{BindError, Call, ControlServer};
-use crate::driver::{Driver, DriverError, Machine, Surroundings};
+use crate::driver::{Driver, DriverError, Surroundings};
 use crate::store::{Store, StoreError};
-use hive_core::{Change, ChangeSet, Event, Hive, Input, Output};
+use hive_core::{Change, ChangeSet, Event, Hive};
 use hive_types::limits::{BACKEND_RETRY, COMMAND_QUEUE};
-use hive_types::{BootId, Elapsed, NodeId, Now};
+use hive_types::{BootId, NodeId};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -118,16 +118,6 @@ impl Agent {
         // Aborted or at its end: either way the socket is gone when this returns.
         let _ = serving.await;
         Ok(ended?)
-    }
-}
-
-impl Machine for Hive {
-    fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<Output> {
-        Hive::handle(self, now, input)
-    }
-
-    fn next_wake(&self) -> Elapsed {
-        Hive::next_wake(self)
     }
 }
 
