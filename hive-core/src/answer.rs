@@ -149,7 +149,7 @@ impl Hive {
             Stage::Founding(_) | Stage::Joining(_) => "joining",
             Stage::Member(member) if member.is_starting() => "starting",
             Stage::Member(_) => "member",
-            Stage::Halted => "halted",
+            Stage::Halted(_) => "halted",
         }
     }
 
@@ -177,10 +177,9 @@ impl Hive {
             matches!(&self.stage, Stage::Member(member) if member.is_starting()),
             "waiting for a fellow to return this member's newest records",
         );
-        say(
-            matches!(self.stage, Stage::Halted),
-            "this agent met a copy of itself and stopped; stop one of the two, then restart",
-        );
+        if let Stage::Halted(reason) = &self.stage {
+            alerts.push(reason.clone());
+        }
         alerts
     }
 

@@ -56,8 +56,8 @@ pub(crate) enum Stage {
     Joining(Box<Joining>),
     /// In a fleet.
     Member(Box<Membership>),
-    /// Met a copy of itself and does nothing any more.
-    Halted,
+    /// Does nothing any more, for this reason: it met a copy of itself, or its store can't be read.
+    Halted(String),
 }
 
 impl Hive {
@@ -69,7 +69,7 @@ impl Hive {
     /// Takes in what happened. Never fails and never blocks; a bad peer is an [`Event`].
     pub fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<Output> {
         self.now = now;
-        if !matches!(self.stage, Stage::Halted) || matches!(input, Input::Command { .. }) {
+        if !matches!(self.stage, Stage::Halted(_)) || matches!(input, Input::Command { .. }) {
             self.take_in(input);
             self.advance();
         }
@@ -82,7 +82,7 @@ impl Hive {
     /// When to call with [`Input::Tick`], unless something else comes first.
     pub fn next_wake(&self) -> Elapsed {
         let stage = match &self.stage {
-            Stage::Alone | Stage::Founding(_) | Stage::Halted => Elapsed::NEVER,
+            Stage::Alone | Stage::Founding(_) | Stage::Halted(_) => Elapsed::NEVER,
             Stage::Joining(joining) => joining.deadline(),
             Stage::Member(member) => member.next_wake(),
         };
@@ -115,7 +115,7 @@ impl Hive {
         match self.stage {
             Stage::Joining(_) => self.advance_joining(),
             Stage::Member(_) => self.advance_member(),
-            Stage::Alone | Stage::Founding(_) | Stage::Halted => {}
+            Stage::Alone | Stage::Founding(_) | Stage::Halted(_) => {}
         }
     }
 
@@ -123,7 +123,7 @@ impl Hive {
         match self.stage {
             Stage::Joining(_) => self.joining_connected(peer),
             Stage::Member(_) => self.fellow_connected(peer),
-            Stage::Alone | Stage::Founding(_) | Stage::Halted => {}
+            Stage::Alone | Stage::Founding(_) | Stage::Halted(_) => {}
         }
     }
 

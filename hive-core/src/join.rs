@@ -125,10 +125,8 @@ impl Hive {
             Stage::Alone => Ok(()),
             Stage::Member(_) => Err(CommandError::InFleet),
             Stage::Founding(_) | Stage::Joining(_) => Err(CommandError::Busy),
-            Stage::Halted => Err(CommandError::Refused {
-                reason:
-                    "this agent met a copy of itself and stopped; stop one of the two, then restart"
-                        .to_owned(),
+            Stage::Halted(reason) => Err(CommandError::Refused {
+                reason: reason.clone(),
             }),
         }
     }

@@ -198,7 +198,9 @@ impl Hive {
         );
         self.out.emit(Event::CloneMet);
         self.gate.stop();
-        self.stage = Stage::Halted;
+        let reason =
+            "this agent met a copy of itself and stopped; stop one of the two, then restart";
+        self.stage = Stage::Halted(reason.to_owned());
     }
 
     /// The new epoch of a restored member is seated: nothing forgotten binds it, it goes on.
@@ -298,9 +300,13 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             decisions: restored.decisions,
             acceptor: restored.acceptor,
         };
-        match hive.restore_membership(identity, chain, restored.authors, restored.records) {
-            Ok(()) => {}
-            Err(reason) => hive.alert(format!("the stored fleet can't be read: {reason}")),
+        let restored = hive.restore_membership(identity, chain, restored.authors, restored.records);
+        if let Err(reason) = restored {
+            let reason = format!(
+                "the stored fleet can't be read: {reason}. Restore the store from a backup, or move it away and join again"
+            );
+            hive.alert(reason.clone());
+            hive.stage = Stage::Halted(reason);
         }
     }
     hive
