@@ -10,15 +10,11 @@ use hive_proto::{
     Routed, Sealed, Slot, codec, tagged_hash,
 };
 use hive_state::decided::{ChainReply, DeciderOutput, LearnError, WishEnd, WishId};
-use hive_types::limits::{GOSSIP_FANOUT, RELAY_HOPS};
+use hive_types::limits::{RELAY_FANOUT, RELAY_HOPS};
 use hive_types::{ActionId, LockView, NodeId};
 
 /// The store's name for charter, checkpoint and state.
 pub(crate) const META_CHECKPOINT: &str = "checkpoint";
-
-/// Fellows that a statement is handed to when its addressee is not connected: two ways are enough to
-/// get around one that is down, and bound the copies.
-const RELAY_FANOUT: usize = 2;
 
 impl Hive {
     /// Asks the fleet for a decision.
@@ -377,7 +373,7 @@ impl Hive {
         let told = if is_own {
             fellows
         } else {
-            self.chance.choose(&fellows, GOSSIP_FANOUT)
+            self.chance.choose(&fellows, RELAY_FANOUT)
         };
         let segment = ChainSegment {
             certificates: vec![certificate.clone()],

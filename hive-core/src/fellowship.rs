@@ -320,7 +320,14 @@ impl Hive {
         };
         member.new_key = None;
         member.merged.begin_epoch(verified.clone(), now);
-        let rotating = member.decider.rotate(&verified, identity.secret.clone());
+        let is_restored = member.start.is_restored();
+        let rotating = match is_restored {
+            true => Ok(()),
+            false => member
+                .decider
+                .rotate(&verified, identity.secret.clone())
+                .map(drop),
+        };
         member.door.set_manifest(verified.clone());
         member.identity = identity.clone();
         member.heart = Default::default();
@@ -341,6 +348,9 @@ impl Hive {
             hive_types::limits::RELAY_HOPS,
             None,
         );
+        if is_restored {
+            self.renew_voice();
+        }
         if rotating.is_err() {
             self.alert("too many proposals wait; run hive-rotate-key again in a minute".to_owned());
         }
@@ -360,12 +370,10 @@ impl Hive {
         let Stage::Member(member) = &mut self.stage else {
             return;
         };
-        let me = member.me();
         let newer: Vec<VerifiedManifest> = member
             .folded()
             .members()
             .iter()
-            .filter(|(node, _)| **node != me)
             .filter_map(|(node, seat)| {
                 let manifest = member.merged.manifest(node)?;
                 (manifest.epoch() > seat.epoch).then(|| manifest.clone())
@@ -414,6 +422,9 @@ impl Hive {
         let hive = member.identity.hive();
         let seats: Vec<VerifiedManifest> = seats(member, &hive, self.config.network);
         member.merged.set_authors(seats, wall);
+        let keys = member.decider.folded().members().iter();
+        let keys = keys.map(|(node, seat)| (*node, seat.epoch, seat.key.member_key()));
+        member.merged.await_authors(keys);
         if member.tier().is_some() {
             member.sponsor = None;
         }
@@ -489,15 +500,13 @@ fn seats(
     network: hive_types::Network,
 ) -> Vec<VerifiedManifest> {
     let of_seat = |(node, seat): (&NodeId, &hive_state::decided::Seat)| {
-        let known = member
-            .merged
-            .manifest(node)
-            .filter(|known| known.epoch() == seat.epoch);
+        let known = member.merged.manifest(node);
+        let fits = known.filter(|known| known.epoch() == seat.epoch);
         let fresh = || {
             let manifest: Manifest = Manifest::clone(seat.manifest.as_deref()?);
             manifest.verify(hive, network).ok()
         };
-        known.cloned().or_else(fresh)
+        fits.cloned().or_else(fresh).or_else(|| known.cloned())
     };
     member
         .folded()

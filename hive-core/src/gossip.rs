@@ -7,7 +7,7 @@ use hive_proto::{
     ChainRequest, Delta, DigestLine, Item, Listing, Message, Version, clamp_hops, codec,
 };
 use hive_state::merged::{Change as MergedChange, Draft, Merge, Refused};
-use hive_types::limits::{GOSSIP_FANOUT, GOSSIP_INTERVAL, RELAY_HOPS};
+use hive_types::limits::{GOSSIP_FANOUT, GOSSIP_INTERVAL, RELAY_FANOUT, RELAY_HOPS};
 use hive_types::{Millis, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -189,11 +189,8 @@ impl Hive {
         };
         let version = record.fields().version;
         self.store_merged();
-        self.spread(
-            vec![Item::Record(record.bytes().to_vec())],
-            RELAY_HOPS,
-            None,
-        );
+        let item = Item::Record(record.bytes().to_vec());
+        self.spread(vec![item], RELAY_HOPS, None);
         Some(version)
     }
 
@@ -210,7 +207,13 @@ impl Hive {
             more: false,
         };
         let message = Message::Delta(delta);
-        for fellow in self.chance.choose(&fellows, GOSSIP_FANOUT) {
+        // Who wrote tells a few; who hears it tells fewer, or copies would grow with the fleet.
+        let fanout = if except.is_none() {
+            GOSSIP_FANOUT
+        } else {
+            RELAY_FANOUT
+        };
+        for fellow in self.chance.choose(&fellows, fanout) {
             self.out.send(fellow, &message);
         }
     }

@@ -22,7 +22,7 @@ use crate::outbox::Outbox;
 use crate::peers::Peers;
 use hive_policy::Gate;
 use hive_proto::handshake::{Door, Joined};
-use hive_proto::{Certificate, ChainSnapshot, Charter, Epoch, Item, Version, codec};
+use hive_proto::{Certificate, ChainSnapshot, Charter, Epoch, Item, Slot, Version, codec};
 use hive_state::decided::{Decider, Identity as Voice, Restored};
 use hive_state::merged::Merged;
 use hive_types::{Elapsed, HiveId, Millis, NodeId, Now};
@@ -46,6 +46,11 @@ impl Start {
             takes_part: true,
             ..Self::default()
         }
+    }
+
+    /// Whether this member was restored from a backup and has no seat for its new key yet.
+    pub(crate) const fn is_restored(&self) -> bool {
+        self.restored
     }
 
     /// Whether this member decides with the others.
@@ -212,6 +217,33 @@ impl Hive {
             member.start = Start::fresh();
             member.merged.set_may_write(true);
             member.decider.may_take_part(true);
+        }
+    }
+
+    /// After a restored backup the old key must not speak again: the chain goes on under the new one,
+    /// whose acceptor has promised nothing. It is heard on nothing but its own seat until it has one.
+    pub(crate) fn renew_voice(&mut self) {
+        let seed = self.chance.u64();
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        let chain = member.decider.chain();
+        let slots = chain.kept_from().0..=chain.folded().head().0;
+        let certificates = slots.filter_map(|slot| chain.certificate(Slot(slot)).cloned());
+        let restored = Restored {
+            charter: chain.charter().clone(),
+            snapshot: chain.snapshot().cloned(),
+            certificates: certificates.collect(),
+            acceptor: None,
+        };
+        match Decider::restore(restored, voice(&member.identity), seed) {
+            Ok(mut decider) => {
+                decider.may_take_part(true);
+                member.decider = decider;
+                member.wishes.clear();
+                member.stirred = true;
+            }
+            Err(error) => self.alert(format!("the new member key can't speak: {error}")),
         }
     }
 
@@ -394,22 +426,19 @@ fn recall(
     member
         .merged
         .set_authors(opened.collect::<Vec<_>>(), now.wall);
+    let mut items = Vec::new();
+    let mut memories = Vec::new();
     for (author, stored) in stored {
         match stored {
             StoredAuthor::Gone(newest) => member.merged.recall_departed(author, newest),
             StoredAuthor::Here { proofs, memory, .. } => {
-                proofs.into_iter().for_each(|proof| {
-                    member.merged.merge(proof, now);
-                });
-                member.merged.recall(&memory);
+                items.extend(proofs);
+                memories.push(memory);
             }
         }
     }
-    for bytes in records {
-        member.merged.merge(Item::Record(bytes), now);
-    }
-    // All of this came out of the store.
-    member.merged.take_changes();
+    items.extend(records.into_iter().map(Item::Record));
+    member.merged.restore(items, &memories, now);
 }
 
 impl Hive {

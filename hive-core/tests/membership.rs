@@ -182,3 +182,65 @@ fn a_key_is_rotated_while_the_fleet_goes_on() {
     assert_eq!((one.state, one.head), (other.state, other.head));
     assert_eq!(net.peers[0].stored.members[&node_id(1)].epoch, 2);
 }
+
+#[test]
+fn t26_a_restored_founder_of_two_is_seated_again_by_its_fellow() {
+    let mut net = Net::fleet(2, Mode::Advisor);
+    let backup = net.peers[0].stored.clone();
+    net.run(1_000);
+    net.crash(0);
+    net.peers[0].stored = backup;
+    net.boot(0, Mode::Advisor);
+    net.run(240);
+    assert!(net.peers[0].events.contains(&Event::Restored));
+    let (one, other) = (net.status(0), net.status(1));
+    assert_eq!(
+        (one.stage.as_str(), other.stage.as_str()),
+        ("member", "member")
+    );
+    assert_eq!((one.state, one.head), (other.state, other.head));
+    assert_eq!(net.peers[1].stored.members[&node_id(0)].epoch, 2);
+}
+
+#[test]
+fn t26_an_older_copy_writes_nothing_before_a_fellow_was_heard() {
+    let mut net = Net::fleet(3, Mode::Advisor);
+    let copy = net.peers[1].stored.clone();
+    net.run(400);
+    net.crash(1);
+    net.peers[1].stored = copy;
+    net.cut.insert(1);
+    net.boot(1, Mode::Advisor);
+    net.run(30);
+    assert_eq!(net.status(1).stage, "starting");
+    net.cut.clear();
+    net.run(240);
+    assert_eq!(net.status(1).stage, "member");
+    assert!(net.peers[1].events.contains(&Event::Restored));
+}
+
+#[test]
+fn a_newcomer_after_a_checkpoint_reads_everybody() {
+    let mut net = Net::fleet(3, Mode::Advisor);
+    // Each rotation is a decision; checkpoints come after 128, and the chain's tail is 256.
+    for round in 0..400 {
+        net.command(round % 3, Command::RotateKey).unwrap();
+        net.run(3);
+    }
+    net.run(120);
+    assert!(net.status(0).head > 400, "{}", net.status(0).head);
+    net.add(3, Mode::Advisor);
+    let ticket = net.ticket(0, Tier::Probationary);
+    net.command(3, Command::Join { ticket }).unwrap();
+    net.run(300);
+    let (one, newcomer) = (net.status(0), net.status(3));
+    assert_eq!(newcomer.members, 4, "{:?}", net.peers[3].events);
+    assert_eq!((one.state, one.head), (newcomer.state, newcomer.head));
+    let read: Vec<_> = net.peers[3]
+        .stored
+        .records
+        .keys()
+        .map(|(author, _)| *author)
+        .collect();
+    assert!((0..4).all(|number| read.contains(&node_id(number))));
+}

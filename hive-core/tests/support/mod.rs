@@ -106,27 +106,27 @@ impl Net {
             commands: 0,
             replies: BTreeMap::new(),
         };
-        for number in 0..count {
-            let id = node_id(number);
-            net.peers.push(Peer {
-                id,
-                secret: secret(number),
-                hive: None,
-                stored: Stored::default(),
-                boot: 0,
-                booted_at: 0,
-                events: Vec::new(),
-                acts: Vec::new(),
-                local: snapshot(id),
-            });
-            net.boot(number.into(), mode);
-        }
-        for one in 0..net.peers.len() {
-            for other in 0..one {
-                net.connect(one, other);
-            }
-        }
+        (0..count).for_each(|number| net.add(number, mode));
         net
+    }
+
+    /// One more machine, connected to all others.
+    pub(crate) fn add(&mut self, number: u8, mode: Mode) {
+        let id = node_id(number);
+        self.peers.push(Peer {
+            id,
+            secret: secret(number),
+            hive: None,
+            stored: Stored::default(),
+            boot: 0,
+            booted_at: 0,
+            events: Vec::new(),
+            acts: Vec::new(),
+            local: snapshot(id),
+        });
+        let index = self.peers.len() - 1;
+        self.boot(index, mode);
+        (0..index).for_each(|other| self.connect(index, other));
     }
 
     pub(crate) fn boot(&mut self, index: usize, mode: Mode) {

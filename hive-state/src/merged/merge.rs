@@ -196,6 +196,9 @@ impl Merged {
             manifest.certification().node,
             manifest.certification().epoch,
         );
+        if self.awaited.contains_key(&id) {
+            return self.meet(manifest);
+        }
         let author = self.authors.get_mut(&id).ok_or(Refused::Stranger(id))?;
         let version = Version {
             epoch,
@@ -222,6 +225,24 @@ impl Merged {
             true => Merge::OwnNewer { version },
             false => Merge::Opened { author: id, epoch },
         })
+    }
+
+    /// The manifest of a seat of which only the key was known: that key's, or a newer epoch's.
+    fn meet(&mut self, manifest: Manifest) -> Result<Merge, Refused> {
+        let certification = *manifest.certification();
+        let (author, epoch) = (certification.node, certification.epoch);
+        let (seated, key) = *self.awaited.get(&author).ok_or(Refused::Stranger(author))?;
+        let is_seats = (epoch, certification.member_key) == (seated, key);
+        if epoch <= seated && !is_seats {
+            return Ok(Merge::Old);
+        }
+        let verified = manifest.verify(&self.hive, self.network)?;
+        let mut known = Author::new(verified);
+        known.seated = is_seats;
+        self.awaited.remove(&author);
+        self.authors.insert(author, known);
+        self.dirty.insert(Dirty::Epoch(author));
+        Ok(Merge::Opened { author, epoch })
     }
 
     fn merge_proof(&mut self, proof: UnverifiedProof, now: Now) -> Result<Merge, Refused> {

@@ -59,9 +59,9 @@ pub use write::{Draft, WriteError};
 
 use author::{Author, certification_hash};
 use change::Dirty;
-use hive_proto::{RecordKind, VerifiedManifest, Version};
+use hive_proto::{Epoch, RecordKind, VerifiedManifest, Version};
 use hive_types::limits::DEPARTED_TRACKED;
-use hive_types::{Elapsed, HiveId, Network, NodeId, UnixMillis};
+use hive_types::{Elapsed, HiveId, MemberKey, Network, NodeId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One member's replica of everything that its fleet says.
@@ -72,6 +72,8 @@ pub struct Merged {
     may_write: bool,
     authors: BTreeMap<NodeId, Author>,
     departed: BTreeMap<NodeId, Version>,
+    /// Seats whose manifest has not come: a checkpoint names keys only.
+    awaited: BTreeMap<NodeId, (Epoch, MemberKey)>,
     dirty: BTreeSet<Dirty>,
 }
 
@@ -85,6 +87,7 @@ impl Merged {
             may_write: false,
             authors: BTreeMap::new(),
             departed: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             dirty: BTreeSet::new(),
         }
     }
@@ -123,6 +126,14 @@ impl Merged {
             self.authors.insert(id, Author::new(seat));
             self.dirty.insert(Dirty::Epoch(id));
         }
+    }
+
+    /// Seats of which only the key is known. Their manifests are asked for in every digest, and open
+    /// their epochs when they come.
+    pub fn await_authors(&mut self, seats: impl IntoIterator<Item = (NodeId, Epoch, MemberKey)>) {
+        let seats = seats.into_iter().map(|(id, epoch, key)| (id, (epoch, key)));
+        self.awaited = seats.collect();
+        self.awaited.retain(|id, _| !self.authors.contains_key(id));
     }
 
     fn forget(&mut self, id: &NodeId) {

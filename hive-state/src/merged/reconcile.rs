@@ -13,7 +13,7 @@
 use super::Merged;
 use super::author::Author;
 use super::pack::{Offer, fill};
-use hive_proto::{Counter, Delta, DigestLine, Epoch, KeyVersion, Listing, codec};
+use hive_proto::{Counter, Delta, DigestLine, Epoch, KeyVersion, Listing, Version, codec};
 use hive_types::limits::FRAME_BYTES;
 use hive_types::{Digest, NodeId};
 use std::cmp::Ordering;
@@ -131,7 +131,9 @@ fn prefix(hash: &Digest) -> [u8; 16] {
 impl Merged {
     /// One line per author: all that this replica has. 50 members take under 4.5 kB.
     pub fn digest(&self) -> Vec<DigestLine> {
-        self.authors.values().map(Author::line).collect()
+        let known = self.authors.values().map(Author::line);
+        let awaited = self.awaited.keys().map(|id| unknown(*id));
+        known.chain(awaited).collect()
     }
 
     /// Answers a digest. Authors that only one side knows are left out: their roster differs, and
@@ -143,6 +145,7 @@ impl Merged {
         let mut room = FRAME_BYTES;
         for (id, line) in by_author(lines) {
             let Some(author) = self.authors.get(&id) else {
+                behind.extend(self.awaited.contains_key(&id).then(|| unknown(id)));
                 continue;
             };
             match author.compare(line) {
@@ -213,6 +216,16 @@ impl Merged {
 }
 
 /// One line of each author, whatever came.
+/// The line of an author whose manifest has not come: everybody that knows it is ahead.
+fn unknown(author: NodeId) -> DigestLine {
+    DigestLine {
+        author,
+        newest: Version::default(),
+        hash: Digest::from_bytes([0; 32]),
+        proofs: 0,
+    }
+}
+
 fn by_author(lines: &[DigestLine]) -> BTreeMap<NodeId, &DigestLine> {
     lines.iter().map(|line| (line.author, line)).collect()
 }
