@@ -47,6 +47,7 @@ pub struct Hive {
 }
 
 /// Where this node stands.
+#[expect(clippy::large_enum_variant, reason = "one of it in a machine")]
 pub(crate) enum Stage {
     /// In no fleet.
     Alone,

@@ -1,6 +1,11 @@
 //! A handful of machines on an ideal network: messages arrive in order after one step of time.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test support; each test uses its part"
+)]
 
 use hive_core::{
     ActionResult, Command, CommandError, CommandId, Config, Done, Event, Hive, Input, Output,
