@@ -6,7 +6,7 @@ use hive_types::{BlockHeight, FeeratePerKw, UnixMillis};
 /// How blocks come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockInterval {
-    /// Only by [`World::mine`].
+    /// Only by [`World::mine`](super::World::mine).
     Manual,
     /// One each so many milliseconds.
     Fixed(u64),
