@@ -324,7 +324,7 @@ pub struct AuditEntry {
 }
 
 /// What a store gives back at start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Small single things by name.
     pub meta: Vec<(String, Vec<u8>)>,

@@ -257,26 +257,28 @@ impl Net {
 
     /// Lets time pass in steps of 100 ms; each step delivers what was on the wire before it.
     pub(crate) fn run(&mut self, secs: u64) {
-        for _ in 0..secs * 10 {
-            self.millis += 100;
-            for (from, to, bytes) in std::mem::take(&mut self.wire) {
-                if self.links.contains(&(from.min(to), from.max(to))) {
-                    let from = self.peers[from].id;
-                    self.input(
-                        to,
-                        Input::Message {
-                            from,
-                            bytes: &bytes,
-                        },
-                    );
-                }
+        (0..secs * 10).for_each(|_| self.step());
+    }
+
+    pub(crate) fn step(&mut self) {
+        self.millis += 100;
+        for (from, to, bytes) in std::mem::take(&mut self.wire) {
+            if self.links.contains(&(from.min(to), from.max(to))) {
+                let from = self.peers[from].id;
+                self.input(
+                    to,
+                    Input::Message {
+                        from,
+                        bytes: &bytes,
+                    },
+                );
             }
-            for index in 0..self.peers.len() {
-                let elapsed = self.millis - self.peers[index].booted_at;
-                let wake = self.peers[index].hive.as_ref().map(Hive::next_wake);
-                if wake.is_some_and(|wake| wake.get() <= elapsed) {
-                    self.input(index, Input::Tick);
-                }
+        }
+        for index in 0..self.peers.len() {
+            let elapsed = self.millis - self.peers[index].booted_at;
+            let wake = self.peers[index].hive.as_ref().map(Hive::next_wake);
+            if wake.is_some_and(|wake| wake.get() <= elapsed) {
+                self.input(index, Input::Tick);
             }
         }
     }
