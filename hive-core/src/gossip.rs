@@ -174,11 +174,13 @@ impl Hive {
         Some(is_news.then_some(item))
     }
 
-    /// Signs and keeps a record of this member, and tells fellows. `None` while it must not write.
+    /// Signs and keeps a record of this member, and tells fellows. `None` while it must not write, and
+    /// while the decision that admitted it has not arrived.
     pub(crate) fn write(&mut self, draft: Draft) -> Option<Version> {
         let Stage::Member(member) = &mut self.stage else {
             return None;
         };
+        member.tier()?;
         let secret = member.identity.secret.clone();
         let record = match member.merged.write(draft, &secret, self.now) {
             Ok(record) => record,
