@@ -1,0 +1,177 @@
+//! `hive demo`: a fleet of real agents on one embedded Lightning world.
+
+mod audit;
+mod chronicle;
+mod member;
+mod picture;
+mod report;
+mod script;
+mod setting;
+mod story;
+mod trials;
+mod view;
+
+use crate::embedded::Ground;
+use crate::failure::Failure;
+use crate::graph_file;
+use member::{Member, Role};
+use report::Report;
+use script::{Show, Trials};
+use setting::Setting;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+use story::Story;
+use tempfile::TempDir;
+use view::View;
+
+/// What the user asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Members of the fleet
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=50))]
+    members: u32,
+    /// The network: a folder with channels.csv and nodes.csv (.zst too), a describegraph file, or the
+    /// files of listchannels and listnodes; made from the seed without it
+    #[arg(long, num_args = 1..=2, value_name = "PATH")]
+    graph: Vec<PathBuf>,
+    /// Where all chance comes from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Simulated hours
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(4..=48))]
+    hours: u32,
+    /// Folder for the members' stores; a temporary one without it
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Draw what a terminal shows into an SVG file
+    #[arg(long, value_name = "FILE", hide = true)]
+    picture: Option<PathBuf>,
+}
+
+/// Runs the demo. The status is 0 when every trial held and no rule was broken.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let graph = match options.graph.is_empty() {
+        true => setting::made_graph(options.seed),
+        false => graph_file::read(&options.graph)?,
+    };
+    let (folder, _temporary) = folder(options.data.as_deref())?;
+    let graph = Arc::new(graph);
+    let size = (graph.node_count(), graph.channel_count());
+    let count = usize::try_from(options.members).unwrap_or(usize::MAX);
+    let setting = setting::build(&graph, count, options.seed)?;
+    let Setting {
+        world,
+        members,
+        stranger,
+        features,
+    } = setting;
+    let (runtime, ground) = Ground::new(world)?;
+    let names = members.iter().map(|(name, node)| (*node, name.clone()));
+    let names = names.chain([(stranger, "stranger".to_owned())]).collect();
+    let view = View::new(options.json, options.hours);
+    let story = Story::new(ground.clone(), names, view);
+    let make = |name: &str, node| {
+        let folder = folder.join(name);
+        let (features, seed) = (features.as_slice(), options.seed);
+        let role = Role {
+            name,
+            node,
+            features,
+            folder,
+            seed,
+            graph: &graph,
+        };
+        Member::new(&ground, role)
+    };
+    let members: Result<Vec<_>, _> = members
+        .iter()
+        .map(|(name, node)| make(name, *node))
+        .collect();
+    let mut show = Show {
+        members: members?,
+        stranger: make("stranger", stranger)?,
+        seed: options.seed,
+        size,
+        length: hive_types::Millis::from_hours(options.hours.into()),
+        started,
+        trials: Trials::default(),
+        chronicle: chronicle::Chronicle::default(),
+        tickets: Vec::new(),
+        agreed: None,
+        payments: 0,
+        gone: Vec::new(),
+        ground: ground.clone(),
+        story: story.clone(),
+    };
+    let report = runtime.block_on(async {
+        tokio::select! {
+            () = ground.conduct() => Err(Failure::Internal("time ended".into())),
+            report = perform(&mut show) => report,
+        }
+    });
+    story.end();
+    let report = report?;
+    print(options, &report, &story)?;
+    Ok(ExitCode::from(u8::from(!report.is_good())))
+}
+
+async fn perform(show: &mut Show) -> Result<Report, Failure> {
+    show.play().await?;
+    let chronicle = std::mem::take(&mut show.chronicle);
+    let mut report = audit::report(show, &chronicle).await;
+    for member in show.members.iter_mut().chain([&mut show.stranger]) {
+        if let Err(error) = member.stop().await {
+            report.violations.push(format!("{}: {error}", member.name));
+        }
+    }
+    Ok(report)
+}
+
+/// The folder of the stores; a temporary one goes when the demo ends.
+fn folder(data: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), Failure> {
+    match data {
+        Some(path) => {
+            let made = std::fs::create_dir_all(path);
+            made.map_err(|reason| Failure::unwritable(path, reason))?;
+            let mut there =
+                std::fs::read_dir(path).map_err(|reason| Failure::unreadable(path, reason))?;
+            if there.next().is_some() {
+                return Err(Failure::Usage(format!(
+                    "{} is not empty; name a new folder, the demo keeps its stores there",
+                    path.display()
+                )));
+            }
+            Ok((path.to_path_buf(), None))
+        }
+        None => {
+            let made = tempfile::Builder::new().prefix("hive-demo-").tempdir();
+            let made = made.map_err(|reason| Failure::unwritable(&std::env::temp_dir(), reason))?;
+            Ok((made.path().to_path_buf(), Some(made)))
+        }
+    }
+}
+
+fn print(options: &Options, report: &Report, story: &Arc<Story>) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    let lines = report.lines();
+    if options.json {
+        let json = serde_json::to_string_pretty(report);
+        let json = json.map_err(|error| Failure::Internal(error.to_string()))?;
+        writeln!(out, "{json}")?;
+    } else {
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    }
+    if let Some(path) = &options.picture {
+        let all = [story.lines(), lines].concat();
+        let drawn = std::fs::write(path, picture::draw(&all));
+        drawn.map_err(|reason| Failure::unwritable(path, reason))?;
+    }
+    Ok(())
+}

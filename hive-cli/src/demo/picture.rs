@@ -1,0 +1,88 @@
+//! What a terminal shows, as an SVG picture for the README.
+
+use std::fmt::Write;
+
+const COLUMNS: usize = 124;
+const ROWS: usize = 62;
+const WIDTH: usize = 8;
+const HEIGHT: usize = 17;
+const MARGIN: usize = 16;
+
+/// Draws the first lines and the last ones, with a gap between where there are too many.
+pub(crate) fn draw(lines: &[String]) -> String {
+    let half = ROWS / 2;
+    let chosen: Vec<String> = match lines.len() > ROWS {
+        false => lines.to_vec(),
+        true => {
+            let rest = lines.len() - (ROWS - 1);
+            let gap = format!("          ... {rest} lines ...");
+            let head = lines.iter().take(half).cloned();
+            let tail = lines.iter().skip(lines.len() - (ROWS - half - 1)).cloned();
+            head.chain([gap]).chain(tail).collect()
+        }
+    };
+    let (width, height) = (
+        COLUMNS * WIDTH + 2 * MARGIN,
+        chosen.len() * HEIGHT + 2 * MARGIN,
+    );
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         font-family=\"ui-monospace, Menlo, Consolas, monospace\" font-size=\"13\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#14181f\"/>\n"
+    );
+    for (place, line) in chosen.iter().enumerate() {
+        let y = MARGIN + (place + 1) * HEIGHT - 4;
+        let text = escape(&cut(line));
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            svg,
+            "<text x=\"{MARGIN}\" y=\"{y}\" fill=\"{}\" xml:space=\"preserve\">{text}</text>",
+            colour(line)
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn cut(line: &str) -> String {
+    match line.chars().count() > COLUMNS {
+        true => line.chars().take(COLUMNS - 1).chain(['…']).collect(),
+        false => line.to_owned(),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+fn colour(line: &str) -> &'static str {
+    if line.contains("  -- ") {
+        "#e0b050"
+    } else if line.contains("FAILED") || line.contains("BROKEN") {
+        "#e06060"
+    } else if line.contains(" the fleet ") {
+        "#70b0e0"
+    } else if line.contains(" opened ") || line.contains(" pushed ") || line.contains(" held: ") {
+        "#80c080"
+    } else {
+        "#c8ccd4"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_keep_their_beginning_and_their_end() {
+        let lines: Vec<String> = (0..200)
+            .map(|number| format!("line {number} <&>"))
+            .collect();
+        let svg = draw(&lines);
+        assert_eq!(svg.matches("<text ").count(), ROWS);
+        assert!(svg.contains("line 0 &lt;&amp;&gt;") && svg.contains("line 199 "));
+        assert!(svg.contains("... 139 lines ..."));
+    }
+}

@@ -1,0 +1,198 @@
+//! The world of the demo: a network, the members' nodes in it, and a stranger.
+
+use crate::failure::Failure;
+use hive_planner::PlannerConfig;
+use hive_planner::graph::Graph;
+use hive_policy::{LimitSettings, Limits, Mode};
+use hive_proto::tagged_hash;
+use hive_sim::generate::{GeneratorConfig, generate};
+use hive_sim::world::{NodeSpec, TrafficConfig, World, WorldConfig};
+use hive_types::{
+    Capabilities, ChannelPolicy, Constraint, FeeratePerKw, Millis, Msat, Network, NodeId, Ppm, Sat,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Nodes of the network that is made when no graph is given.
+const NODES: u32 = 1_500;
+
+/// What a member's node begins with on chain; four outputs.
+const WALLET: Sat = Sat::new(20_000_000);
+
+/// Capacity of the channels that are there before the fleet.
+const CHANNEL: Sat = Sat::new(4_000_000);
+
+/// Largest nodes that members are not connected to at first: something must be left to open to. In a
+/// small network a tenth of all.
+const LARGEST_LEFT: usize = 100;
+
+/// What members ask for forwarding to outsiders, about the median of the real network.
+const RATE: Ppm = Ppm::new(100);
+
+/// Payments in an hour all over the world.
+const PAYMENTS_PER_HOUR: u32 = 1_500;
+
+/// Between two plans of a member.
+const PLAN_INTERVAL: Millis = Millis::from_secs(2_400);
+
+/// Targets times nodes that a plan looks at.
+const CANDIDATE_NODES: u32 = 300_000;
+
+const NAMES: [&str; 12] = [
+    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim",
+    "leo",
+];
+
+/// The world before the fleet is founded.
+pub(crate) struct Setting {
+    pub(crate) world: World,
+    pub(crate) members: Vec<(String, NodeId)>,
+    pub(crate) stranger: NodeId,
+    /// BOLT 9 bits of every node with an agent.
+    pub(crate) features: Vec<u8>,
+}
+
+/// A network with the figures of the real one.
+pub(crate) fn made_graph(seed: u64) -> Graph {
+    generate(&GeneratorConfig {
+        nodes: NODES,
+        seed: seed_of("network", seed),
+    })
+}
+
+/// 32 bytes for one use of the demo's seed.
+pub(crate) fn seed_of(what: &str, seed: u64) -> [u8; 32] {
+    tagged_hash("hive/demo", &[what.as_bytes(), &seed.to_le_bytes()]).to_bytes()
+}
+
+/// Puts the members into a network. Each has a channel with the next one, one with a peer of its own
+/// and one with the next one's peer, so that there are circles to push liquidity around. The second
+/// member's own channel is nearly empty on its side.
+pub(crate) fn build(graph: &Arc<Graph>, count: usize, seed: u64) -> Result<Setting, Failure> {
+    let peers = peers(graph, count)?;
+    let mut world = World::from_graph(
+        graph,
+        WorldConfig {
+            seed: seed_of("world", seed),
+            feerate: (FeeratePerKw::new(253), FeeratePerKw::from_sat_per_vbyte(4)),
+            ..WorldConfig::default()
+        },
+    );
+    let internal = |error: &dyn std::fmt::Display| Failure::Internal(format!("the world: {error}"));
+    let mut spec = NodeSpec::agent(WALLET);
+    spec.policy = ChannelPolicy {
+        base: Msat::ZERO,
+        rate: RATE,
+        ..spec.policy
+    };
+    let features = spec.features.clone();
+    let mut members = Vec::new();
+    for place in 0..count {
+        let id = world.add_node(spec.clone());
+        members.push((name(place), id.map_err(|error| internal(&error))?));
+    }
+    let stranger = world
+        .add_node(NodeSpec::agent(Sat::ZERO))
+        .map_err(|error| internal(&error))?;
+    for place in 0..count {
+        let next = (place + 1) % count;
+        let (own, fellow) = (members[place].1, members[next].1);
+        let dry = if place == 1 { 950 } else { 500 };
+        for (with, permille) in [(peers[place], dry), (peers[next], 350), (fellow, 500)] {
+            let at_target = Msat::new(CHANNEL.get() * permille);
+            let settled = world.settled_channel(own, with, CHANNEL, at_target);
+            settled.map_err(|error| internal(&error))?;
+        }
+    }
+    world.set_traffic(Some(TrafficConfig {
+        per_hour: PAYMENTS_PER_HOUR,
+        ..TrafficConfig::default()
+    }));
+    Ok(Setting {
+        world,
+        members,
+        stranger,
+        features,
+    })
+}
+
+/// Well connected nodes that are not the very largest.
+fn peers(graph: &Graph, count: usize) -> Result<Vec<NodeId>, Failure> {
+    let mut nodes: Vec<_> = graph
+        .nodes()
+        .map(|(index, id)| (std::cmp::Reverse(graph.capacity_of(index)), id))
+        .collect();
+    nodes.sort_unstable();
+    let peers: Vec<NodeId> = nodes
+        .into_iter()
+        .map(|(_, id)| id)
+        .skip(LARGEST_LEFT.min(graph.node_count() / 10))
+        .take(count)
+        .collect();
+    match peers.len() == count {
+        true => Ok(peers),
+        false => Err(Failure::Usage(format!(
+            "the graph is too small for {count} members; take fewer members or a larger graph"
+        ))),
+    }
+}
+
+fn name(place: usize) -> String {
+    let name = NAMES.get(place).map(|name| (*name).to_owned());
+    name.unwrap_or_else(|| format!("member{}", place + 1))
+}
+
+/// What every member's operator sets.
+pub(crate) fn config(
+    node_id: NodeId,
+    name: &str,
+    features: &[u8],
+    graph: &Graph,
+) -> Result<hive_core::Config, Failure> {
+    let limits = Limits::new(LimitSettings {
+        budget_per_day: Sat::new(20_000),
+        capital_per_day: Sat::new(9_000_000),
+        opens_per_day: 3,
+        actions_per_hour: 60,
+        channel_min: Sat::new(1_000_000),
+        channel_max: Sat::new(3_000_000),
+        // The sample of demand is small here, so the planner is never very sure.
+        min_confidence: Ppm::ZERO,
+        ..LimitSettings::default()
+    });
+    let limits = limits.map_err(|error| Failure::Internal(error.to_string()))?;
+    let constraint = Constraint {
+        capital: Sat::new(9_000_000),
+        slots: 3,
+        channel_min: limits.channel_min,
+        channel_max: limits.channel_max,
+    };
+    Ok(hive_core::Config {
+        node_id,
+        network: Network::Regtest,
+        software: concat!("hive demo ", env!("CARGO_PKG_VERSION")).to_owned(),
+        addresses: vec![format!("{name}.example:9735")],
+        capabilities: Capabilities::from_features(features),
+        limits,
+        mode: Mode::Advisor,
+        planner: planner(graph),
+        constraint,
+        plan_interval: PLAN_INTERVAL,
+        sharing: BTreeMap::new(),
+        manage_fees: true,
+    })
+}
+
+/// The planner with a smaller sample than an operator's, and the larger the network the fewer targets:
+/// each plan takes a fraction of a second.
+fn planner(graph: &Graph) -> PlannerConfig {
+    let nodes = u32::try_from(graph.node_count()).unwrap_or(u32::MAX).max(1);
+    PlannerConfig {
+        payers: 64,
+        payees: 48,
+        payments_per_day: u64::from(PAYMENTS_PER_HOUR) * 24,
+        candidates: (CANDIDATE_NODES / nodes).clamp(60, 200),
+        work_limit: 6_000_000,
+        ..PlannerConfig::default()
+    }
+}
