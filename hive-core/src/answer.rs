@@ -177,6 +177,10 @@ impl Hive {
             matches!(&self.stage, Stage::Member(member) if member.is_starting()),
             "waiting for a fellow to return this member's newest records",
         );
+        say(
+            matches!(&self.stage, Stage::Member(member) if member.clocks.own_is_off()),
+            "this machine's clock differs from most fellows'; set it, by NTP say",
+        );
         if let Stage::Halted(reason) = &self.stage {
             alerts.push(reason.clone());
         }

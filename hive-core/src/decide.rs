@@ -181,9 +181,10 @@ impl Hive {
             true => Some(ask),
             false => self.chance.choose(&fellows, 1).pop(),
         };
+        let wall = self.now.wall;
         if let Some(whom) = whom {
             self.out
-                .send(whom, &Message::ChainRequest(ChainRequest { from }));
+                .send(whom, &Message::ChainRequest(ChainRequest { from, wall }));
         }
     }
 

@@ -40,9 +40,9 @@ impl Hive {
             return;
         };
         self.out.send(to, &Message::Digest(member.merged.digest()));
-        let from = member.head().next();
+        let (from, wall) = (member.head().next(), self.now.wall);
         self.out
-            .send(to, &Message::ChainRequest(ChainRequest { from }));
+            .send(to, &Message::ChainRequest(ChainRequest { from, wall }));
     }
 
     /// A round: one random fellow. What was lost on the way is found again here.

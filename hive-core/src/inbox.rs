@@ -46,7 +46,10 @@ impl Hive {
             Message::Delta(delta) => self.delta(from, delta),
             Message::Listing(listing) => self.listing(from, &listing),
             Message::Routed(routed) => self.routed(from, routed),
-            Message::ChainRequest(request) => self.offer_chain(from, request.from),
+            Message::ChainRequest(request) => {
+                self.compare_clock(from, request.wall);
+                self.offer_chain(from, request.from);
+            }
             Message::Chain(segment) => self.chain_segment(from, segment),
             Message::Snapshot(snapshot) => self.chain_snapshot(from, &snapshot),
             // Answers of a handshake that is over.

@@ -10,6 +10,7 @@ mod admit;
 mod answer;
 mod beat;
 mod chance;
+mod clocks;
 mod command;
 mod config;
 mod decide;

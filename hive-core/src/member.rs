@@ -2,6 +2,7 @@
 //! door.
 
 use crate::beat::Heart;
+use crate::clocks::Clocks;
 use crate::identity::Identity;
 use crate::join::NewKey;
 use crate::start::Start;
@@ -50,6 +51,8 @@ pub(crate) struct Membership {
     pub(crate) new_key: Option<NewKey>,
     /// Set when the operator wants to leave: how long the fleet's decision is waited for.
     pub(crate) leaving: Option<Elapsed>,
+    /// What fellows' wall clocks say.
+    pub(crate) clocks: Clocks,
     /// Roster or records changed since votes, departures and epochs were last looked at.
     pub(crate) stirred: bool,
 }

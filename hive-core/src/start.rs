@@ -8,6 +8,7 @@
 use crate::actions::Actions;
 use crate::beat::Heart;
 use crate::chance::Chance;
+use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::decide::META_CHECKPOINT;
 use crate::event::Event;
@@ -288,6 +289,7 @@ fn membership(
         sponsor: None,
         new_key: None,
         leaving: None,
+        clocks: Clocks::default(),
         stirred: true,
     })
 }

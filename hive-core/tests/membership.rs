@@ -244,3 +244,50 @@ fn a_newcomer_after_a_checkpoint_reads_everybody() {
         .collect();
     assert!((0..4).all(|number| read.contains(&node_id(number))));
 }
+
+#[test]
+fn t27_a_clock_that_is_off_is_told_and_changes_nothing() {
+    let alerts = |net: &Net, index: usize, words: &str| {
+        let events = net.peers[index].events.iter();
+        events
+            .filter(|event| matches!(event, Event::Alert { text } if text.contains(words)))
+            .count()
+    };
+    let (own, fellows) = ("this machine's clock", "the clock of fellow");
+    let minutes = |minutes: i64| minutes * 60_000;
+    for skew in [minutes(6), minutes(-6), minutes(24 * 60), minutes(-24 * 60)] {
+        let mut net = Net::fleet(5, Mode::Advisor);
+        net.run(120);
+        assert!((0..5).all(|index| alerts(&net, index, "clock") == 0));
+        net.peers[3].skew_millis = skew;
+        net.run(1_200);
+        // The one whose clock is off is told so once, the others of it once each.
+        for index in 0..5 {
+            let is_off = index == 3;
+            assert_eq!(
+                alerts(&net, index, own),
+                usize::from(is_off),
+                "{index} at {skew}"
+            );
+            assert!(
+                is_off || alerts(&net, index, fellows) == 1,
+                "{index} at {skew}"
+            );
+        }
+        assert!(
+            net.status(3)
+                .alerts
+                .iter()
+                .any(|alert| alert.contains("clock"))
+        );
+        let state = net.status(0).state;
+        for index in 0..5 {
+            let status = net.status(index);
+            assert_eq!(
+                (status.members, &status.state),
+                (5, &state),
+                "{index} at {skew}"
+            );
+        }
+    }
+}

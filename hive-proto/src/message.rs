@@ -8,7 +8,7 @@ use crate::record::{Epoch, Version};
 use crate::seal::Sealed;
 use crate::ticket::Ticket;
 use hive_types::limits::RELAY_HOPS;
-use hive_types::{Digest, Elapsed, NodeId, Signature};
+use hive_types::{Digest, Elapsed, NodeId, Signature, UnixMillis};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -288,6 +288,9 @@ impl Routed {
 pub struct ChainRequest {
     /// The first slot that the sender lacks.
     pub from: Slot,
+    /// The sender's wall clock, so that members notice clocks that are wrong. Nothing else is made
+    /// of it.
+    pub wall: UnixMillis,
 }
 
 /// Decisions, one after the other.

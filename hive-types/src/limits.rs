@@ -160,6 +160,10 @@ pub const INTENTS_PER_MEMBER: usize = 8;
 /// Observations of one member: a node has seldom more peers worth a word.
 pub const OBSERVATIONS_PER_MEMBER: usize = 400;
 
+/// A wall clock that differs from a fellow's by more than this is told to the operator. Clocks that
+/// follow NTP differ by less than a second; messages take a few.
+pub const CLOCK_SKEW: Millis = Millis::from_secs(300);
+
 /// Decisions kept behind the newest checkpoint, for members that come back.
 pub const CHAIN_TAIL: usize = 256;
 

@@ -34,6 +34,8 @@ pub(crate) struct Peer {
     pub(crate) events: Vec<Event>,
     pub(crate) acts: Vec<(ActionId, Action)>,
     pub(crate) local: LocalSnapshot,
+    /// How far its wall clock is ahead.
+    pub(crate) skew_millis: i64,
 }
 
 pub(crate) struct Net {
@@ -128,6 +130,7 @@ impl Net {
             events: Vec::new(),
             acts: Vec::new(),
             local: snapshot(id),
+            skew_millis: 0,
         });
         let index = self.peers.len() - 1;
         self.boot(index, mode);
@@ -158,7 +161,7 @@ impl Net {
 
     fn now_of(peer: &Peer, millis: u64) -> Now {
         Now {
-            wall: UnixMillis::new(START + millis),
+            wall: UnixMillis::new((START + millis).saturating_add_signed(peer.skew_millis)),
             elapsed: Elapsed::new(millis - peer.booted_at),
             boot: BootId::new(peer.boot),
         }

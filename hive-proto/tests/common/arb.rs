@@ -345,7 +345,10 @@ fn decided() -> impl Strategy<Value = Message> {
             hops,
             statement
         })),
-        any::<u64>().prop_map(|from| Message::ChainRequest(ChainRequest { from: Slot(from) })),
+        any::<(u64, u64)>().prop_map(|(from, wall)| Message::ChainRequest(ChainRequest {
+            from: Slot(from),
+            wall: UnixMillis::new(wall),
+        })),
         (vec(certificate(), 0..3), any::<u64>()).prop_map(|(certificates, head)| {
             let head = Slot(head);
             Message::Chain(ChainSegment { certificates, head })

@@ -176,7 +176,10 @@ pub fn messages() -> Vec<(&'static str, Message)> {
         ),
         (
             "chain-request",
-            Message::ChainRequest(ChainRequest { from: Slot(1) }),
+            Message::ChainRequest(ChainRequest {
+                from: Slot(1),
+                wall: super::now(0).wall,
+            }),
         ),
         (
             "chain",
