@@ -23,5 +23,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod checkers;
+pub mod faults;
+pub mod fleet;
 pub mod generate;
+mod simulate;
 pub mod world;
+
+pub use simulate::{SimConfig, SimReport, SimTotals, simulate};

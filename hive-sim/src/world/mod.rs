@@ -59,8 +59,8 @@ use hive_types::{
 use link::{Delivery, Links};
 use node::Node;
 use payment::Flights;
-use rng::Trace;
-pub(crate) use rng::{Rng, hash_of};
+
+pub(crate) use rng::{Rng, Trace, hash_of};
 use route::Router;
 use std::collections::{BTreeMap, BTreeSet};
 use traffic::Traffic;

@@ -1,0 +1,94 @@
+//! Drivers with a defect put in, to show that checkers find it.
+
+use super::Fleet;
+use super::agent::{Agent, Defect};
+use hive_core::{Change, ChangeSet};
+use hive_proto::{
+    Counter, Message, Record, RecordFields, Routed, SealDomain, Sealed, Statement, Version, codec,
+};
+
+impl Fleet {
+    /// What a driver with a defect sends in place of a frame.
+    pub(super) fn defective(&self, agent: usize, bytes: Vec<u8>) -> Vec<Vec<u8>> {
+        match self.agents[agent].defect {
+            Some(Defect::RelayFlipped) => vec![self.flip_records(agent, bytes)],
+            Some(Defect::Stutters(times)) => vec![bytes; times as usize],
+            Some(Defect::AcceptancesHidden) => {
+                vec![hide_acceptance(&self.agents[agent], &bytes).unwrap_or(bytes)]
+            }
+            _ => vec![bytes],
+        }
+    }
+
+    /// What a driver with a defect writes.
+    pub(super) fn spoil(&self, agent: usize, changes: &mut ChangeSet) {
+        let keep: fn(&Change) -> bool = match self.agents[agent].defect {
+            Some(Defect::NothingStored) => |_| false,
+            Some(Defect::AcceptorNotStored) => |change| !matches!(change, Change::Acceptor { .. }),
+            Some(Defect::MembersNotStored) => |change| !matches!(change, Change::Member(_)),
+            Some(Defect::VersionsLowered) => return lower(&self.agents[agent], changes),
+            _ => return,
+        };
+        changes.changes.retain(keep);
+    }
+}
+
+fn hide_acceptance(agent: &Agent, bytes: &[u8]) -> Option<Vec<u8>> {
+    let Ok(Message::Routed(routed)) = Message::from_frame(bytes) else {
+        return None;
+    };
+    let (secret, manifest) = agent.disk.identity()?;
+    let Ok(Statement::Promise { slot, ballot, .. }) = codec::decode(&routed.statement.body) else {
+        return None;
+    };
+    if routed.statement.author != agent.node {
+        return None;
+    }
+    let (hive, epoch) = (manifest.certification().hive, routed.statement.epoch);
+    let promise = Statement::Promise {
+        slot,
+        ballot,
+        accepted: None,
+    };
+    let body = codec::encode(&promise);
+    let statement = Sealed::new(
+        &secret,
+        SealDomain::Statement,
+        &hive,
+        agent.node,
+        epoch,
+        body,
+    );
+    Message::Routed(Routed {
+        statement,
+        ..routed
+    })
+    .to_frame()
+    .ok()
+}
+
+fn lower(agent: &Agent, changes: &mut ChangeSet) {
+    let Some((secret, manifest)) = agent.disk.identity() else {
+        return;
+    };
+    let hive = manifest.certification().hive;
+    for change in &mut changes.changes {
+        let Change::Record { author, bytes, .. } = change else {
+            continue;
+        };
+        let Some(record) = Record::parse(bytes.clone())
+            .ok()
+            .filter(|_| *author == agent.node)
+        else {
+            continue;
+        };
+        let fields = record.fields().clone();
+        let version = Version {
+            counter: Counter(fields.version.counter.0.saturating_sub(1)),
+            ..fields.version
+        };
+        if let Ok(lower) = Record::sign(RecordFields { version, ..fields }, &secret, &hive) {
+            *bytes = lower.bytes().to_vec();
+        }
+    }
+}
