@@ -6,7 +6,7 @@ use crate::hive::{Hive, Stage};
 use crate::identity::META_IDENTITY;
 use crate::io::{Change, MemberRow};
 use crate::member::{Membership, WishFor};
-use crate::start::META_EPOCH;
+use crate::start::{META_EPOCH, META_SPONSOR};
 use hive_policy::bans::BanList;
 use hive_proto::{
     Ban, BanReason, DecisionBody, Departure, DepartureReason, Epoch, Funding, Item, Manifest,
@@ -256,11 +256,8 @@ impl Hive {
         };
         self.remember_epoch(member.identity.hive(), member.identity.epoch());
         self.out.store(Change::ForgetFleet);
-        for key in [META_IDENTITY, crate::decide::META_CHECKPOINT] {
-            self.out.store(Change::Meta {
-                key: key.to_owned(),
-                bytes: Vec::new(),
-            });
+        for key in [META_IDENTITY, META_SPONSOR, crate::decide::META_CHECKPOINT] {
+            self.forget_meta(key);
         }
         self.out.audit(
             self.now.wall,
@@ -270,6 +267,13 @@ impl Hive {
         );
         self.out.emit(Event::Left);
         self.tend_fees();
+    }
+
+    fn forget_meta(&mut self, key: &str) {
+        self.out.store(Change::Meta {
+            key: key.to_owned(),
+            bytes: Vec::new(),
+        });
     }
 
     /// A node that comes back needs an epoch above those it had.
@@ -425,8 +429,8 @@ impl Hive {
         let keys = member.decider.folded().members().iter();
         let keys = keys.map(|(node, seat)| (*node, seat.epoch, seat.key.member_key()));
         member.merged.await_authors(keys);
-        if member.tier().is_some() {
-            member.sponsor = None;
+        if member.tier().is_some() && member.sponsor.take().is_some() {
+            self.forget_meta(META_SPONSOR);
         }
         self.store_merged();
         self.store_roster();

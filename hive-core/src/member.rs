@@ -45,7 +45,7 @@ pub(crate) struct Membership {
     pub(crate) capped: BTreeSet<NodeId>,
     /// Targets that refused, and until when they are left alone.
     pub(crate) cooling: BTreeMap<NodeId, BlockHeight>,
-    /// Who let this member in: heard before the roster is known.
+    /// Who let this member in: heard until its admission has arrived.
     pub(crate) sponsor: Option<NodeId>,
     /// A member key that waits for the node's signature.
     pub(crate) new_key: Option<NewKey>,
@@ -66,8 +66,13 @@ impl Membership {
         self.identity.node()
     }
 
+    /// Where this member stands; nothing until the decision that admitted it has arrived. One that
+    /// was a member before meets its old seat on the way there, and a founder begins with it: that
+    /// seat is not what it was let in for.
     pub(crate) fn tier(&self) -> Option<Tier> {
-        self.folded().member(&self.me()).map(|seat| seat.tier)
+        let seat = self.folded().member(&self.me())?;
+        let has_arrived = self.sponsor.is_none() || seat.epoch == self.identity.epoch();
+        has_arrived.then_some(seat.tier)
     }
 
     pub(crate) fn head(&self) -> Slot {

@@ -32,6 +32,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The store's name for the newest epochs in fleets that this node left.
 pub(crate) const META_EPOCH: &str = "epochs";
 
+/// The store's name for who let this member in, until its admission has arrived.
+pub(crate) const META_SPONSOR: &str = "sponsor";
+
 /// How far a start has come.
 #[derive(Default)]
 pub(crate) struct Start {
@@ -125,6 +128,12 @@ impl Hive {
         let surroundings = self.surroundings();
         let mut member = membership(identity, decider, Start::fresh(), surroundings)?;
         member.sponsor = sponsor;
+        if let Some(sponsor) = sponsor {
+            self.out.store(Change::Meta {
+                key: META_SPONSOR.to_owned(),
+                bytes: codec::encode(&sponsor),
+            });
+        }
         member.merged.set_may_write(true);
         member.decider.may_take_part(true);
         self.stage = Stage::Member(Box::new(member));
@@ -333,6 +342,9 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             checkpoint: meta.get(META_CHECKPOINT).cloned(),
             decisions: restored.decisions,
             acceptor: restored.acceptor,
+            sponsor: meta
+                .get(META_SPONSOR)
+                .and_then(|bytes| codec::decode(bytes).ok()),
         };
         let restored = hive.restore_membership(identity, chain, restored.authors, restored.records);
         if let Err(reason) = restored {
@@ -356,6 +368,7 @@ struct StoredChain {
     checkpoint: Option<Vec<u8>>,
     decisions: Vec<Vec<u8>>,
     acceptor: Option<Vec<u8>>,
+    sponsor: Option<NodeId>,
 }
 
 impl Hive {
@@ -366,12 +379,14 @@ impl Hive {
         authors: Vec<(NodeId, Vec<u8>)>,
         records: Vec<Vec<u8>>,
     ) -> Result<(), String> {
+        let sponsor = chain.sponsor;
         let restored = stored_chain(chain)?;
         let seed = self.chance.u64();
         let decider = Decider::restore(restored, voice(&identity), seed);
         let decider = decider.map_err(|error| error.to_string())?;
         let surroundings = self.surroundings();
         let mut member = membership(identity, decider, Start::default(), surroundings)?;
+        member.sponsor = sponsor;
         recall(&mut member, self.config.network, authors, records, self.now);
         self.rows = member.folded().members().keys().copied().collect();
         self.stage = Stage::Member(Box::new(member));
