@@ -52,7 +52,7 @@ impl Operators {
                 vouch(stage, member, &status);
             }
             // It met its copy. Once that is stopped, a restart is in order.
-            "halted" if !stage.has_copy(member) => {
+            "halted" if !stage.has_copy(member) && !stage.fleet.agents()[member].lies() => {
                 stage.fleet.crash(member);
                 stage.fleet.boot(member);
             }
