@@ -4,7 +4,10 @@
 //! compressed by zstd), or from `../shared/lngraph/ln-2025-10-26` when that is there; else the figures
 //! that need it are left out, with a word.
 
-#![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a measurement stops at the first surprise"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

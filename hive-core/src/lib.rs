@@ -2,7 +2,43 @@
 //!
 //! Time, chance and the world are arguments. [`Input`] is the one way in, [`Output`] the one way out;
 //! whoever drives the machine performs outputs in order and starts none before a
-//! [`Output::Persist`] ahead of it is durable.
+//! [`Output::Persist`] ahead of it is durable. The same seed, snapshot and inputs give the same
+//! outputs, byte for byte, so that the simulator drives exactly the code that runs beside real nodes.
+//!
+//! A machine in no fleet that is told to found one asks its node for a signature:
+//!
+//! ```
+//! use hive_core::{Command, CommandId, Config, Hive, Input, Output, Snapshot};
+//! use hive_types::{Capabilities, Constraint, Millis, Network, Now};
+//!
+//! let config = Config {
+//!     node_id: "03864ef025fde8fb587d989186ce6a4a186895ee44a926bfc370e2c366597a3f8f".parse()?,
+//!     network: Network::Regtest,
+//!     software: "example 0.1".to_owned(),
+//!     addresses: Vec::new(),
+//!     capabilities: Capabilities::NONE,
+//!     limits: hive_policy::Limits::new(hive_policy::LimitSettings::default())?,
+//!     mode: hive_policy::Mode::Advisor,
+//!     planner: hive_planner::PlannerConfig::default(),
+//!     constraint: Constraint::default(),
+//!     plan_interval: Millis::from_hours(1),
+//!     sharing: Default::default(),
+//!     manage_fees: true,
+//! };
+//! let (seed, now) = ([7; 32], Now::default());
+//! let mut hive = Hive::new(config, seed, Snapshot::default(), now);
+//! let (id, command) = (CommandId(1), Command::Init);
+//! let outputs = hive.handle(now, Input::Command { id, command });
+//! let asked = outputs.iter().find_map(|output| match output {
+//!     Output::SignWithNode { text } => Some(text.as_str()),
+//!     _ => None,
+//! });
+//! assert!(asked.is_some_and(|text| text.starts_with("hive manifest v1 ")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The rooms, in the order of the loop: `observe`, `orient`, `plan` and `judge`, `act`, `gossip` and
+//! `decide`. `join`, `admit`, `start` and `fellowship` are a member's way in, back and out.
 
 mod act;
 mod actions;
