@@ -1,4 +1,5 @@
 //! The SQLite store gives back what the store in memory does, whatever is written in whatever order.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use hive_core::{
     ActionResult, ActionState, AuditEntry, Change, ChangeSet, MemberRow, Stored, StoredAction,
@@ -20,7 +21,7 @@ fn node(number: u8) -> NodeId {
 fn member(number: u8, epoch: u64) -> Change {
     Change::Member(MemberRow {
         node_id: node(number),
-        tier: if epoch % 2 == 0 {
+        tier: if epoch.is_multiple_of(2) {
             Tier::Full
         } else {
             Tier::Probationary
