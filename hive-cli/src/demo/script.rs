@@ -32,8 +32,8 @@ const STEP: Millis = Millis::from_secs(2);
 /// What takes longer than this will not happen.
 const PATIENCE: Millis = Millis::from_secs(900);
 
-/// Time at the end for leaving and agreeing.
-const LAST_ACT: Millis = Millis::from_secs(2_400);
+/// Before the end: one member leaves, the others go on without it.
+const LAST_ACT: Millis = Millis::from_secs(1_800);
 
 /// How the trials ended.
 #[derive(Default)]
@@ -93,8 +93,9 @@ impl Show {
         trials::same_target(self).await?;
         self.let_go().await?;
         trials::crash(self).await?;
-        self.pass_the_time().await?;
+        self.pass_the_time(LAST_ACT).await?;
         trials::leave(self).await?;
+        self.pass_the_time(Millis::ZERO).await?;
         self.agree().await?;
         self.remember()
     }
@@ -186,9 +187,9 @@ impl Show {
         Ok(())
     }
 
-    /// The fleet works by itself until the last act.
-    async fn pass_the_time(&mut self) -> Result<(), Failure> {
-        let until = Millis::new(self.length.get().saturating_sub(LAST_ACT.get()));
+    /// The fleet works by itself until this long before the end.
+    async fn pass_the_time(&mut self, before: Millis) -> Result<(), Failure> {
+        let until = Millis::new(self.length.get().saturating_sub(before.get()));
         let mut next = Millis::ZERO;
         while self.story.elapsed() < until && self.started.elapsed() < WALL_BUDGET {
             if self.story.elapsed() >= next {
@@ -198,7 +199,7 @@ impl Show {
             }
             self.pause(Millis::from_secs(30)).await;
         }
-        if self.story.elapsed() < until {
+        if self.story.elapsed() < until && before != Millis::ZERO {
             self.story
                 .tell("-- this machine is slow: fewer hours than asked for");
         }

@@ -24,7 +24,7 @@ const CHANNEL: Sat = Sat::new(4_000_000);
 
 /// Largest nodes that members are not connected to at first: something must be left to open to. In a
 /// small network a tenth of all.
-const LARGEST_LEFT: usize = 100;
+const LARGEST_LEFT: usize = 30;
 
 /// What members ask for forwarding to outsiders, about the median of the real network.
 const RATE: Ppm = Ppm::new(100);
@@ -36,7 +36,7 @@ const PAYMENTS_PER_HOUR: u32 = 1_500;
 const PLAN_INTERVAL: Millis = Millis::from_secs(2_400);
 
 /// Targets times nodes that a plan looks at.
-const CANDIDATE_NODES: u32 = 300_000;
+const CANDIDATE_NODES: u32 = 1_500_000;
 
 const NAMES: [&str; 12] = [
     "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim",

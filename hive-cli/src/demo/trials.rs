@@ -180,90 +180,107 @@ pub(crate) async fn pending(member: &Member) -> BTreeMap<NodeId, ActionId> {
     opens.collect()
 }
 
-/// Two members plan while they see nobody, so both want the best targets. Their operators approve one
-/// and the same at the same moment.
+/// Two members that want one target: their places, and their proposals' ids.
+struct Rivals {
+    target: NodeId,
+    places: [usize; 2],
+    ids: [ActionId; 2],
+}
+
+/// Members plan while they see nobody, so several want the same good targets. Then the operators of two
+/// approve one and the same at the same moment.
 pub(crate) async fn same_target(show: &mut Show) -> Result<(), Failure> {
     const NAME: &str = "same_target";
-    let pair = [1, 2];
     show.story
-        .tell("-- two members lose sight of all others, and plan alone");
-    pair.iter().for_each(|place| isolate(show, *place, true));
-    let mut common = None;
+        .tell("-- the members lose sight of each other, and plan alone");
+    isolate(show, true);
+    let mut rivals = None;
     let end = show.ground.now().plus(ALONE);
-    while common.is_none() && show.ground.now() < end {
+    while rivals.is_none() && show.ground.now() < end {
         show.pause(Millis::from_secs(60)).await;
-        let [one, other] = pair.map(|place| &show.members[place]);
-        let (first, second) = (pending(one).await, pending(other).await);
-        common = first.into_iter().find_map(|(target, id)| {
-            let other = second.get(&target)?;
-            Some((target, [id, *other]))
-        });
+        rivals = find_rivals(show).await;
     }
-    pair.iter().for_each(|place| isolate(show, *place, false));
-    show.story.tell("-- they see the others again");
-    let Some((target, ids)) = common else {
+    isolate(show, false);
+    show.story.tell("-- they see each other again");
+    let all_linked = async |show: &Show| {
+        let fellows = show.members.len() - 1;
+        for member in &show.members {
+            let status = member.status().await;
+            if status.is_none_or(|status| status.connected < fellows) {
+                return false;
+            }
+        }
+        true
+    };
+    show.until(Millis::from_secs(1_800), all_linked).await;
+    let Some(rivals) = rivals else {
         show.trials
-            .end(NAME, false, "the two never wanted the same target".into());
+            .end(NAME, false, "no two ever wanted the same target".into());
         return Ok(());
     };
-    let linked = async |show: &Show| {
-        let [one, other] = [
-            show.members[1].status().await,
-            show.members[2].status().await,
-        ];
-        let fellows = show.members.len() - 1;
-        let sees_all = |status: Option<hive_core::Status>| {
-            status.is_some_and(|status| status.connected == fellows)
-        };
-        sees_all(one) && sees_all(other)
+    let target = show.story.name(&rivals.target);
+    let [one, other] = rivals.places.map(|place| show.members[place].name.clone());
+    show.story
+        .tell(&format!("-- {one} and {other} approve {target} at once"));
+    let approve = |number: usize| {
+        let params = json!({"id": rivals.ids[number].to_string()});
+        show.members[rivals.places[number]].call(C::HiveApprove, params)
     };
-    show.until(Millis::from_secs(1_200), linked).await;
-    let text = format!("-- both operators approve {}", show.story.name(&target));
-    show.story.tell(&text);
-    let approve = |place: usize, id: ActionId| {
-        let params = json!({"id": id.to_string()});
-        show.members[place].call(C::HiveApprove, params)
-    };
-    let (one, other) = tokio::join!(approve(1, ids[0]), approve(2, ids[1]));
-    let approved = [one.is_ok(), other.is_ok()];
+    let (first, second) = tokio::join!(approve(0), approve(1));
+    let approved = usize::from(first.is_ok()) + usize::from(second.is_ok());
     show.pause(Millis::from_secs(300)).await;
     show.remember()?;
-    let by = |node: NodeId| {
-        let world = show.ground.world();
-        let fundings = world.fundings().iter();
-        fundings
-            .filter(|one| one.target == target && one.opener == node)
-            .count()
-    };
-    let counts = pair.map(|place| by(show.members[place].node));
-    let locks = show.chronicle.locks_on(&target).len();
-    let held = approved == [true, true] && counts.iter().sum::<usize>() == 1 && locks == 1;
+    let counts = rivals
+        .places
+        .map(|place| funded(show, place, &rivals.target));
+    let locks = show.chronicle.locks_on(&rivals.target).len();
+    let held = approved == 2 && counts.iter().sum::<usize>() == 1 && locks == 1;
     let how = format!(
-        "{} approved by {} of 2 operators at once: {locks} lock, fundings {} and {}",
-        show.story.name(&target),
-        approved.iter().filter(|approved| **approved).count(),
-        counts[0],
-        counts[1]
+        "{one} and {other} approved {target} at once ({approved} of 2 taken up): {locks} lock, {} and {} channels",
+        counts[0], counts[1]
     );
     show.trials.end(NAME, held, how);
     Ok(())
 }
 
-/// Cuts a member off from all fellows, or lets it back.
-fn isolate(show: &Show, place: usize, cut: bool) {
+async fn find_rivals(show: &Show) -> Option<Rivals> {
+    let mut wanted: BTreeMap<NodeId, (usize, ActionId)> = BTreeMap::new();
+    for (place, member) in show.members.iter().enumerate() {
+        for (target, id) in pending(member).await {
+            let Some((rival, rival_id)) = wanted.insert(target, (place, id)) else {
+                continue;
+            };
+            return Some(Rivals {
+                target,
+                places: [rival, place],
+                ids: [rival_id, id],
+            });
+        }
+    }
+    None
+}
+
+/// Channels to a target that a member funded, says the chain.
+fn funded(show: &Show, place: usize, target: &NodeId) -> usize {
     let node = show.members[place].node;
+    let world = show.ground.world();
+    let fundings = world.fundings().iter();
+    fundings
+        .filter(|one| one.target == *target && one.opener == node)
+        .count()
+}
+
+/// Cuts all members off from each other, or lets them meet again.
+fn isolate(show: &Show, cut: bool) {
     {
         let mut world = show.ground.world();
-        for other in show.members.iter().map(|member| member.node) {
-            if other == node {
-                continue;
-            }
-            for (from, to) in [(node, other), (other, node)] {
+        for from in &show.members {
+            for to in show.members.iter().filter(|to| to.node != from.node) {
                 // Both are nodes of this world.
-                let _ = world.set_blocked(from, to, cut);
-            }
-            if cut {
-                let _ = world.disconnect(node, other);
+                let _ = world.set_blocked(from.node, to.node, cut);
+                if cut {
+                    let _ = world.disconnect(from.node, to.node);
+                }
             }
         }
     }
