@@ -62,8 +62,37 @@ fn total(snapshot: &LocalSnapshot) -> Msat {
         .sum()
 }
 
+/// One payment around the circle. Who had nothing in the channel by which it comes back
+/// keeps its reserve out of the first one: what is spendable adds up from then on.
+async fn fill_the_reserve(suite: &Suite<'_>) -> Outcome {
+    let (node, id) = (suite.subject(), action_id(19));
+    let before = node.snapshot().await?;
+    let hops = route(&circle(suite).await?, AMOUNT)?;
+    let sent = found(hops.first(), "hop")?.amount;
+    let fee = sent.saturating_sub(AMOUNT);
+    let action = Action::Rebalance(Rebalance {
+        amount: AMOUNT,
+        fee,
+        hops,
+        beneficiary: None,
+    });
+    let permit = permit(&before, id, action, fee)?;
+    let prepared = node.prepare(&permit).await;
+    let prepared = prepared.map_err(|error| wrong("prepare", error))?;
+    let done = node.execute(id, &permit, &prepared).await;
+    done.map_err(|error| wrong("execute", error))?;
+    suite
+        .until("no HTLC is under way", async || {
+            let now = node.snapshot().await?;
+            let quiet = now.channels.iter().all(|channel| channel.htlcs == 0);
+            Ok(quiet.then_some(()))
+        })
+        .await
+}
+
 /// A circular payment arrives, costs exactly its route's fee, and repeating it costs nothing more.
 pub(super) async fn circular_payments_cost_their_fee_once(suite: &Suite<'_>) -> Outcome {
+    fill_the_reserve(suite).await?;
     let (node, id) = (suite.subject(), action_id(20));
     let before = node.snapshot().await?;
     let hops = route(&circle(suite).await?, AMOUNT)?;
