@@ -4,6 +4,8 @@ mod demo;
 mod embedded;
 mod failure;
 mod graph_file;
+mod operator;
+mod simulator;
 
 use clap::{Args, Command, FromArgMatches};
 use failure::{BAD_INPUT, Failure};
@@ -19,14 +21,31 @@ fn main() -> ExitCode {
     }
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  hive demo                               five members on a simulated network, in under a minute
+  hive demo --graph graph.json --seed 7   the same on a network of yours (lncli describegraph)
+  hive sim --seeds 1..1000 --members 7    a thousand fleets with faults drawn from their seeds
+  hive status                             ask the agent on this machine; also members, log, report
+  hive invite tier=full hours=12          make a ticket; the newcomer runs: hive join hive1...
+  hive pending                            what waits for you; then: hive approve <id>
+
+Commands of the agent may be typed with or without hive-, but for hive-plan.
+Exit status: 0 all is well, 1 refused or failed, 2 bad input or no agent.";
+
 fn program() -> Command {
     Command::new("hive")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Independent Lightning nodes that act as one")
+        .about("Independent Lightning nodes that act as one, and stay independent")
         .subcommand_required(true)
+        .after_help(EXAMPLES)
         .subcommand(demo::Options::augment_args(
-            Command::new("demo").about("Show a fleet at work on a simulated Lightning network"),
+            Command::new("demo").about("show a fleet at work on a simulated Lightning network"),
         ))
+        .subcommand(simulator::Options::augment_args(Command::new("sim").about(
+            "run fleets with faults, one world per seed, and check them",
+        )))
+        .subcommands(operator::commands())
 }
 
 fn run() -> Result<ExitCode, Failure> {
@@ -38,13 +57,16 @@ fn run() -> Result<ExitCode, Failure> {
         }
         Err(error) => return Err(Failure::Usage(one_line(&error.to_string()))),
     };
+    let unread = |error: clap::Error| Failure::Usage(one_line(&error.to_string()));
     match matches.subcommand() {
         Some(("demo", matches)) => {
-            let options = demo::Options::from_arg_matches(matches);
-            let options = options.map_err(|error| Failure::Usage(error.to_string()))?;
-            demo::run(&options)
+            demo::run(&demo::Options::from_arg_matches(matches).map_err(unread)?)
         }
-        _ => Err(Failure::Usage("no such command; see hive --help".into())),
+        Some(("sim", matches)) => {
+            simulator::run(&simulator::Options::from_arg_matches(matches).map_err(unread)?)
+        }
+        Some((name, matches)) => operator::run(name, matches),
+        None => Err(Failure::Usage("name a command; see hive --help".into())),
     }
 }
 

@@ -14,6 +14,7 @@ mod view;
 use crate::embedded::Ground;
 use crate::failure::Failure;
 use crate::graph_file;
+use hive_node::store::{STORE_FILE, Store};
 use member::{Member, Role};
 use report::Report;
 use script::{Show, Trials};
@@ -140,14 +141,7 @@ fn folder(data: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), Failure> {
         Some(path) => {
             let made = std::fs::create_dir_all(path);
             made.map_err(|reason| Failure::unwritable(path, reason))?;
-            let mut there =
-                std::fs::read_dir(path).map_err(|reason| Failure::unreadable(path, reason))?;
-            if there.next().is_some() {
-                return Err(Failure::Usage(format!(
-                    "{} is not empty; name a new folder, the demo keeps its stores there",
-                    path.display()
-                )));
-            }
+            must_be_empty(path)?;
             Ok((path.to_path_buf(), None))
         }
         None => {
@@ -156,6 +150,25 @@ fn folder(data: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), Failure> {
             Ok((made.path().to_path_buf(), Some(made)))
         }
     }
+}
+
+/// A demo founds its fleet anew. Stores that are there are looked at before they are declined: one that
+/// is damaged is what the user needs to hear of.
+fn must_be_empty(folder: &Path) -> Result<(), Failure> {
+    let listed = std::fs::read_dir(folder).map_err(|reason| Failure::unreadable(folder, reason))?;
+    let there: Vec<PathBuf> = listed
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
+    if there.is_empty() {
+        return Ok(());
+    }
+    for member in there.iter().filter(|path| path.join(STORE_FILE).is_file()) {
+        Store::open(member)?;
+    }
+    Err(Failure::Usage(format!(
+        "{} is not empty; name a new folder, the demo keeps its stores there",
+        folder.display()
+    )))
 }
 
 fn print(options: &Options, report: &Report, story: &Arc<Story>) -> Result<(), Failure> {

@@ -370,7 +370,7 @@ fn after_crash(
     };
     let target = open.target;
     let locks = show.chronicle.locks_on(&target);
-    let granted = locks.iter().any(|lock| *lock == (member.node, id));
+    let granted = locks.contains(&(member.node, id));
     let world = show.ground.world();
     let own = |one: &&hive_sim::world::Funding| one.opener == member.node && one.target == target;
     let count = world.fundings().iter().filter(own).count();

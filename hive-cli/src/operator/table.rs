@@ -1,0 +1,266 @@
+//! Answers as people read them.
+
+use hive_core::{ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status};
+use hive_node::control::CommandName;
+use hive_node::store::AuditRow;
+use hive_types::{Tier, UnixMillis};
+use serde_json::Value;
+
+/// The answer as text; JSON for what this release does not know.
+pub(crate) fn render(command: CommandName, value: &Value) -> String {
+    if command == CommandName::HiveLog
+        && let Ok(rows) = serde_json::from_value::<Vec<AuditRow>>(value.clone())
+    {
+        return log(&rows);
+    }
+    match serde_json::from_value::<Reply>(value.clone()) {
+        Ok(Reply::Done(text) | Reply::Ticket(text)) => text,
+        Ok(Reply::Status(found)) => status(&found),
+        Ok(Reply::Members(rows)) => members(&rows),
+        Ok(Reply::Proposals(rows)) => proposals(&rows),
+        Ok(Reply::Mode(mode)) => format!("{mode:?}").to_lowercase(),
+        Ok(Reply::Locks(rows)) => locks(&rows),
+        Ok(Reply::Contribution(rows)) => contribution(&rows),
+        Ok(Reply::Report(found)) => report(&found),
+        Err(_) => format!("{value:#}"),
+    }
+}
+
+/// Columns as wide as their widest cell.
+fn table(head: &[&str], rows: Vec<Vec<String>>, empty: &str) -> String {
+    if rows.is_empty() {
+        return empty.to_owned();
+    }
+    let head = head.iter().map(|name| (*name).to_owned()).collect();
+    let all: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| {
+        let cells = all.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().enumerate();
+        let cells = cells.map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+        let cells: Vec<String> = cells.collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Name and value, one pair a line.
+fn pairs(rows: Vec<(&str, String)>) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = rows
+        .iter()
+        .map(|(name, value)| format!("{name:<width$}  {value}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn yes_no(is_so: bool) -> String {
+    if is_so { "yes" } else { "no" }.to_owned()
+}
+
+const fn tier(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Full => "full",
+        Tier::Probationary => "probationary",
+    }
+}
+
+fn status(found: &Status) -> String {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".into());
+    let mut rows = vec![
+        ("node", found.node_id.to_string()),
+        ("stage", found.stage.clone()),
+        ("hive", or_none(found.hive.map(|hive| hive.to_string()))),
+        ("tier", or_none(found.tier.map(|own| tier(own).to_owned()))),
+        (
+            "members",
+            format!("{}, connected to {}", found.members, found.connected),
+        ),
+        ("decision", found.head.to_string()),
+        ("state", found.state.clone()),
+        ("mode", format!("{:?}", found.mode).to_lowercase()),
+        (
+            "tip",
+            format!(
+                "{}, {}",
+                found.height,
+                if found.synced { "synced" } else { "not synced" }
+            ),
+        ),
+        ("proposals", format!("{} wait", found.pending)),
+        ("actions", format!("{} under way", found.acting)),
+    ];
+    if let Some(until) = found.paused_until {
+        rows.push(("paused until", time(until)));
+    }
+    let alerts = found.alerts.iter();
+    rows.extend(alerts.map(|alert| ("ALERT", alert.clone())));
+    pairs(rows)
+}
+
+fn members(rows: &[Member]) -> String {
+    let row = |member: &Member| {
+        vec![
+            member.node_id.to_string(),
+            tier(member.tier).to_owned(),
+            yes_no(member.connected),
+            yes_no(member.fresh),
+            member.channels.to_string(),
+            if member.equivocated { "FORKED" } else { "" }.to_owned(),
+            member.software.clone(),
+            member.confirmed.join(","),
+        ]
+    };
+    let head = [
+        "node",
+        "tier",
+        "connected",
+        "fresh",
+        "channels",
+        "",
+        "software",
+        "confirmed",
+    ];
+    table(&head, rows.iter().map(row).collect(), "no members")
+}
+
+/// Proposals are for reading: each with all its numbers.
+fn proposals(rows: &[ProposalRow]) -> String {
+    if rows.is_empty() {
+        return "nothing is proposed".to_owned();
+    }
+    let one = |row: &ProposalRow| {
+        let id = row.id.map(|id| format!("{id}  ")).unwrap_or_default();
+        let mut lines = vec![format!("{id}{}", row.proposal.explanation.summary)];
+        let facts = row.proposal.explanation.facts.iter();
+        lines.extend(facts.map(|(name, value)| format!("    {name}: {value}")));
+        lines.push(format!("    costs at most: {}", row.proposal.cost));
+        if let Some(until) = row.expires {
+            lines.push(format!("    waits until: {}", time(until)));
+        }
+        lines.join("\n")
+    };
+    rows.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+fn locks(rows: &[LockRow]) -> String {
+    let row = |lock: &LockRow| {
+        vec![
+            lock.target.to_string(),
+            lock.holder.to_string(),
+            lock.height.to_string(),
+            lock.until.to_string(),
+        ]
+    };
+    let head = ["target", "holder", "since block", "free at block"];
+    table(&head, rows.iter().map(row).collect(), "nothing is locked")
+}
+
+fn contribution(rows: &[ContributionRow]) -> String {
+    let row = |one: &ContributionRow| {
+        let ratio = one.ratio_ppm.map(|ppm| f64::from(ppm) / 1_000_000.0);
+        vec![
+            one.node_id.to_string(),
+            one.forwarded_for.to_string(),
+            one.forwarded_by.to_string(),
+            ratio.map_or_else(|| "unknown".to_owned(), |ratio| format!("{ratio:.2}")),
+        ]
+    };
+    let head = [
+        "fellow",
+        "we forwarded for it",
+        "it forwarded for us",
+        "ratio",
+    ];
+    table(&head, rows.iter().map(row).collect(), "no fellows")
+}
+
+fn report(found: &Report) -> String {
+    pairs(vec![
+        (
+            "opened",
+            format!(
+                "{} channels with {} for {} on chain",
+                found.opens, found.opened, found.open_fees
+            ),
+        ),
+        (
+            "rebalanced",
+            format!("{} times for {}", found.rebalances, found.rebalance_fees),
+        ),
+        ("earned", format!("{} since the node began", found.earned)),
+        (
+            "reserved",
+            format!("{} for actions whose end is unknown", found.reserved),
+        ),
+    ])
+}
+
+fn log(rows: &[AuditRow]) -> String {
+    let row = |one: &AuditRow| {
+        vec![
+            one.seq.to_string(),
+            time(one.entry.wall),
+            one.entry.subject.clone(),
+            one.entry.text.clone(),
+        ]
+    };
+    let head = ["no", "time (UTC)", "about", "what"];
+    table(&head, rows.iter().map(row).collect(), "the log is empty")
+}
+
+/// A moment in UTC. The civil date by Howard Hinnant's `civil_from_days`.
+fn time(moment: UnixMillis) -> String {
+    let secs = moment.get() / 1_000;
+    let (days, of_day) = (secs / 86_400, secs % 86_400);
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_dates() {
+        for (secs, expected) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_761_450_000, "2025-10-26 03:40:00"),
+            (4_107_542_399, "2100-02-28 23:59:59"),
+        ] {
+            assert_eq!(time(UnixMillis::new(secs * 1_000)), expected);
+        }
+    }
+
+    #[test]
+    fn columns_line_up_and_empty_tables_say_so() {
+        let rows = vec![
+            vec!["a".into(), "bb".into()],
+            vec!["ccc".into(), "d".into()],
+        ];
+        assert_eq!(table(&["x", "y"], rows, "none"), "x    y\na    bb\nccc  d");
+        assert_eq!(table(&["x"], Vec::new(), "none"), "none");
+    }
+
+    #[test]
+    fn what_is_unknown_is_shown_as_it_came() {
+        let value = serde_json::json!({"new": 1});
+        assert!(render(CommandName::HiveStatus, &value).contains("\"new\": 1"));
+    }
+}
