@@ -9,7 +9,7 @@ use hive_proto::{
     Certificate, ChainRequest, ChainSegment, ChainSnapshot, DecisionBody, Message, Record, Refusal,
     Routed, Sealed, Slot, codec, tagged_hash,
 };
-use hive_state::decided::{ChainReply, DeciderOutput, LearnError, WishEnd, WishId};
+use hive_state::decided::{ChainReply, DeciderOutput, Ignored, LearnError, WishEnd, WishId};
 use hive_types::limits::{RELAY_FANOUT, RELAY_HOPS};
 use hive_types::{ActionId, LockView, NodeId};
 
@@ -170,6 +170,12 @@ impl Hive {
                 DeciderOutput::WishEnded { id, end } => self.wish_ended(id, end),
                 DeciderOutput::NeedChain { from, ask } => self.ask_for_chain(from, ask),
                 DeciderOutput::Offer { to, from } => self.offer_chain(to, from),
+                // Answers that come after the decision, and statements that this member must not
+                // answer, are nobody's fault.
+                DeciderOutput::Ignored {
+                    why: Ignored::Stale | Ignored::NotTakingPart | Ignored::Departed,
+                    ..
+                } => {}
                 DeciderOutput::Ignored { from, why } => self.bad_peer(from, why.to_string()),
             }
         }
