@@ -98,7 +98,7 @@ impl super::Agent {
             return None;
         }
         let old = self.remembered.pop_front();
-        old.filter(|old| (old.len() + bytes.len()) % 8 == 0)
+        old.filter(|old| (old.len() + bytes.len()).is_multiple_of(8))
     }
 }
 
