@@ -356,7 +356,11 @@ impl Hive {
             }
             Ok(Step::Joined(joined)) => self.joined(*joined),
             Ok(Step::Refused(refusal)) => self.contact_failed(from, refusal.to_string()),
-            Err(error) => self.bad_peer(from, error.to_string()),
+            // Somebody else's word, or a late one, ends nothing.
+            Err(error @ (CandidateError::OtherPeer(_) | CandidateError::Unexpected)) => {
+                self.bad_peer(from, error.to_string());
+            }
+            Err(error) => self.contact_failed(from, error.to_string()),
         }
     }
 

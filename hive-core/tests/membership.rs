@@ -291,3 +291,24 @@ fn t27_a_clock_that_is_off_is_told_and_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn t10_a_forged_ticket_is_told_at_once() {
+    let mut net = Net::new(2, Mode::Advisor);
+    net.command(0, Command::Init).unwrap();
+    let ticket = net.ticket(0, Tier::Full);
+    let mut body = ticket.body().clone();
+    body.id = hive_types::TicketId::from_bytes([7; 16]);
+    let thief = hive_proto::MemberSecret::from_bytes(&[9; 32]).unwrap();
+    let forged = hive_proto::Ticket::sign(body, &thief).unwrap();
+    net.command(1, Command::Join { ticket: forged }).unwrap();
+    net.run(5);
+    assert_eq!(net.status(1).stage, "alone", "{:?}", net.peers[1].events);
+    assert_eq!(net.tiers(0).len(), 1);
+    let told = net.peers[1].events.iter();
+    let mut told = told.filter_map(|event| match event {
+        Event::HandshakeFailed { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert!(told.any(|reason| reason.contains("signature")));
+}
