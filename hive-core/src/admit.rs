@@ -72,6 +72,12 @@ impl Hive {
         let Stage::Member(member) = &mut self.stage else {
             return;
         };
+        let seat = member.folded().member(&from);
+        let key = guest.manifest().key();
+        if seat.is_some_and(|seat| seat.epoch == guest.manifest().epoch() && seat.key == *key) {
+            // It was admitted before and never heard of it.
+            return self.welcome_again(guest);
+        }
         let body = DecisionBody::Admit {
             ticket: Box::new(guest.ticket().clone()),
             manifest: Box::new(guest.manifest().manifest().clone()),

@@ -269,7 +269,7 @@ impl Hive {
         self.tend_fees();
     }
 
-    fn forget_meta(&mut self, key: &str) {
+    pub(crate) fn forget_meta(&mut self, key: &str) {
         self.out.store(Change::Meta {
             key: key.to_owned(),
             bytes: Vec::new(),

@@ -5,7 +5,7 @@ use crate::chance::Chance;
 use crate::config::Config;
 use crate::event::Event;
 use crate::io::{Change, Input, Output, Snapshot};
-use crate::join::{Founding, Joining};
+use crate::join::{Founding, Joining, JoiningKey};
 use crate::member::Membership;
 use crate::observe::Baseline;
 use crate::outbox::Outbox;
@@ -39,6 +39,8 @@ pub struct Hive {
     pub(crate) baseline: Option<Baseline>,
     /// The newest epoch that this node had in fleets that it left.
     pub(crate) epochs: BTreeMap<HiveId, Epoch>,
+    /// The key of a handshake that has not ended well: the fleet may have admitted it all the same.
+    pub(crate) joining_key: Option<JoiningKey>,
     /// Nodes that stand in the table of members.
     pub(crate) rows: BTreeSet<NodeId>,
     pub(crate) last_refusal: Option<String>,

@@ -4,13 +4,14 @@ use crate::command::CommandError;
 use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::identity::Identity;
-use crate::io::Output;
+use crate::io::{Change, Output};
 use hive_proto::handshake::{Applicant, Candidate, CandidateError, Contact, Joined};
 use hive_proto::{
     Attest, Certification, Charter, Epoch, FleetParameters, Manifest, MemberSecret, Message,
-    NodeSignature, Profile, Refusal, Ticket,
+    NodeSignature, Profile, Refusal, Ticket, codec,
 };
 use hive_types::{Elapsed, HiveId, Millis, NodeId};
+use serde::{Deserialize, Serialize};
 
 /// A manifest is renewed long before it is stale.
 pub(crate) const MANIFEST_LIFETIME: Millis = Millis::from_days(90);
@@ -25,6 +26,18 @@ const CONTACT_TIMEOUT: Millis = Millis::from_secs(60);
 pub(crate) struct NewKey {
     pub(crate) secret: MemberSecret,
     pub(crate) certification: Certification,
+}
+
+/// The store's name for the key of a handshake that has not ended well.
+pub(crate) const META_JOINING: &str = "joining";
+
+/// A key that a fleet may have admitted without this node's knowing: WELCOME was lost, or the agent
+/// stopped. The next attempt uses it again, for no other key gets this node in then.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct JoiningKey {
+    hive: HiveId,
+    epoch: Epoch,
+    secret: [u8; 32],
 }
 
 /// A fleet whose founder's manifest waits for the node's signature.
@@ -102,7 +115,7 @@ impl Hive {
             return refuse("it names nobody to ask; ask for one with contacts");
         }
         let hive = body.hive;
-        let key = self.new_key(hive, self.next_epoch(&hive));
+        let key = self.key_to_join(hive);
         self.ask_node_to_sign(&key);
         let deadline = self.now.elapsed.plus(CONTACT_TIMEOUT);
         let (manifest, candidate) = (None, None);
@@ -131,6 +144,30 @@ impl Hive {
         }
     }
 
+    /// The key of the last attempt to join this fleet, or a fresh one; stored before it is shown.
+    fn key_to_join(&mut self, hive: HiveId) -> NewKey {
+        let epoch = self.next_epoch(&hive);
+        let last = self
+            .joining_key
+            .filter(|last| (last.hive, last.epoch) == (hive, epoch));
+        let secret = last.and_then(|last| MemberSecret::from_bytes(&last.secret));
+        let key = match secret {
+            Some(secret) => self.certifiable(hive, epoch, secret),
+            None => self.new_key(hive, epoch),
+        };
+        let stored = JoiningKey {
+            hive,
+            epoch,
+            secret: key.secret.to_bytes(),
+        };
+        self.joining_key = Some(stored);
+        self.out.store(Change::Meta {
+            key: META_JOINING.to_owned(),
+            bytes: codec::encode(&stored),
+        });
+        key
+    }
+
     /// A fresh member key for this node.
     pub(crate) fn new_key(&mut self, hive: HiveId, epoch: Epoch) -> NewKey {
         let secret = loop {
@@ -138,6 +175,10 @@ impl Hive {
                 break secret;
             }
         };
+        self.certifiable(hive, epoch, secret)
+    }
+
+    fn certifiable(&self, hive: HiveId, epoch: Epoch, secret: MemberSecret) -> NewKey {
         let certification = Certification {
             hive,
             node: self.config.node_id,
@@ -379,6 +420,8 @@ impl Hive {
         let contact = joined.contact.node_id();
         match self.join_membership(joined, identity) {
             Ok(()) => {
+                self.joining_key = None;
+                self.forget_meta(META_JOINING);
                 self.out.audit(
                     self.now.wall,
                     "join",

@@ -17,6 +17,7 @@ use crate::gossip::StoredAuthor;
 use crate::hive::{Hive, Stage};
 use crate::identity::{Identity, META_IDENTITY};
 use crate::io::{Change, Snapshot};
+use crate::join::META_JOINING;
 use crate::member::Membership;
 use crate::observe::Baseline;
 use crate::outbox::Outbox;
@@ -34,6 +35,9 @@ pub(crate) const META_EPOCH: &str = "epochs";
 
 /// The store's name for who let this member in, until its admission has arrived.
 pub(crate) const META_SPONSOR: &str = "sponsor";
+
+/// A restored member spends nothing for as long as the longest of its spending windows.
+const SPENDING_FORGOTTEN: Millis = Millis::from_days(1);
 
 /// How far a start has come.
 #[derive(Default)]
@@ -166,18 +170,17 @@ impl Hive {
         }
         let me = member.me();
         let returned = &member.start.returned;
-        if member
-            .folded()
-            .quorum()
-            .reached(|node| *node == me || returned.contains(node))
-        {
+        // A founder of two is a quorum by itself, and may have forgotten what it decided all the same.
+        let is_known = member.merged.may_write();
+        let quorum = member.folded().quorum();
+        if is_known && quorum.reached(|node| *node == me || returned.contains(node)) {
             member.start.takes_part = true;
             member.decider.may_take_part(true);
         }
     }
 
-    /// A fellow returned something that this member signed and does not know. While starting, a backup
-    /// explains it; later, only a copy of this agent does.
+    /// A fellow returned something that this member signed and does not know. Until enough fellows have
+    /// shown what they hold, a backup explains it; later, only a copy of this agent does.
     pub(crate) fn own_newer(&mut self, from: NodeId, version: Version) {
         let Stage::Member(member) = &mut self.stage else {
             return;
@@ -185,14 +188,18 @@ impl Hive {
         if member.start.restored {
             return;
         }
-        if member.merged.may_write() {
+        if member.start.takes_part {
             self.halt(from, version);
             return;
         }
         member.start.restored = true;
         member.start.takes_part = false;
+        member.merged.set_may_write(false);
         member.decider.may_take_part(false);
+        // What was spent lately may be forgotten too, and no fellow knows it.
+        self.gate.pause(self.now, SPENDING_FORGOTTEN);
         self.out.emit(Event::Restored);
+        self.alert("this agent was started from an older copy of its store and may have forgotten what it spent: it spends nothing for a day, unless hive-pause 0 ends that".to_owned());
         self.out.audit(
             self.now.wall,
             "restored",
@@ -322,6 +329,9 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             .map(|bytes| restored_bans(bytes))
             .unwrap_or_default(),
         epochs: restored_epochs(&meta),
+        joining_key: meta
+            .get(META_JOINING)
+            .and_then(|bytes| codec::decode(bytes).ok()),
         baseline: Baseline::restored(&meta),
         rows: BTreeSet::new(),
         last_refusal: None,

@@ -266,8 +266,9 @@ impl Candidate {
         let DecisionBody::Admit { ticket, manifest } = &decision.body else {
             return Err(CandidateError::Admission);
         };
+        // The fleet may have admitted this very key by an earlier ticket, whose WELCOME was lost.
         let own = &self.applicant;
-        let fits = **ticket == own.ticket
+        let fits = ticket.body().hive == own.ticket.body().hive
             && manifest.certification() == own.manifest.certification()
             && decision.slot > Slot(0)
             && decision.slot <= head;
