@@ -124,6 +124,9 @@ pub struct Record {
     pub restored: bool,
     /// Its operator told it to leave.
     pub leaves: bool,
+    /// It was started under a wall clock that had been set forward while it was down, which no agent
+    /// can tell from a stop of that length.
+    pub slept: bool,
 }
 
 /// One agent.
@@ -132,8 +135,9 @@ pub struct Agent {
     pub(super) config: Config,
     pub(super) hive: Option<Hive>,
     pub(super) disk: Disk,
-    /// Milliseconds that its wall clock is off.
+    /// Milliseconds that its wall clock is off, and was at its last start.
     pub(super) skew: i64,
+    pub(super) skew_before: i64,
     pub(super) booted_at: u64,
     /// Counts starts of all agents: what was begun in another life is dropped.
     pub(super) life: u64,
@@ -159,6 +163,7 @@ impl Agent {
             hive: None,
             disk: Disk::default(),
             skew: 0,
+            skew_before: 0,
             booted_at: 0,
             life: 0,
             peers: BTreeSet::new(),

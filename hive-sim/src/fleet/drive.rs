@@ -12,6 +12,9 @@ use hive_types::{Action, NodeId};
 /// Milliseconds until a node answers a request, at most.
 pub(super) const NODE_MS: u64 = 50;
 
+/// A wall clock that is ahead by more than this at a start opens spending windows that are not over.
+const SLEPT_MS: i64 = 60_000;
+
 /// Where in a step a crash may strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -34,6 +37,8 @@ impl Fleet {
         this.disk = old.disk;
         this.disk.boots += 1;
         (this.skew, this.record) = (old.skew, old.record);
+        this.skew_before = this.skew.min(old.skew_before);
+        this.record.slept |= this.skew > this.skew_before + SLEPT_MS;
         (this.lie, this.defect) = (old.lie, old.defect);
         (this.life, this.booted_at) = (life, now);
         let snapshot = this.disk.stored.snapshot();

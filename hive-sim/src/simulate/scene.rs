@@ -264,9 +264,13 @@ impl Stage {
 
     /// In the end everybody is in who wants to be, and nobody else.
     pub(super) fn judge_roster(&self) -> Vec<Violation> {
-        let founder = self.fleet.agents()[0].disk().manifest();
-        let hive = founder.map(|manifest| manifest.certification().hive);
-        let newest = hive.and_then(|hive| self.fleet.chain().newest(&hive));
+        let mut manifests = self
+            .fleet
+            .agents()
+            .iter()
+            .filter_map(|agent| agent.disk().manifest());
+        let newest = manifests
+            .find_map(|manifest| self.fleet.chain().newest(&manifest.certification().hive));
         let Some(newest) = newest else {
             return vec![self.violation("no fleet was founded".to_owned())];
         };
