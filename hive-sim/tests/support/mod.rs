@@ -1,6 +1,5 @@
 //! Small fleets for tests of cases.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test support")]
-
 #![allow(dead_code, reason = "each test uses its part")]
 
 use hive_core::{Command, Event, Reply};
