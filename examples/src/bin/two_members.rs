@@ -1,0 +1,203 @@
+//! Two members in memory: the state machines alone, no runtime, no network, no disk.
+//!
+//! Whoever drives a machine feeds it inputs and performs its outputs in order. Here a loop does so, with
+//! a queue for the wire and a [`Stored`] for the disk: `cargo run -p examples --bin two_members`
+
+use hive_core::{Command, CommandId, Hive, Input, Output, Reply, Snapshot, Stored};
+use hive_node::backend::NodeInfo;
+use hive_node::config::Config;
+use hive_proto::NodeSignature;
+use hive_types::{
+    BlockHeight, BootId, Capabilities, Elapsed, FeeratePerKw, LocalSnapshot, Millis, Network,
+    NodeId, Now, OnChain, Sat, Tier, UnixMillis,
+};
+use secp256k1::{SECP256K1, SecretKey};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::path::Path;
+
+const NAMES: [&str; 2] = ["alice", "bob"];
+
+struct Member {
+    node: NodeId,
+    secret: SecretKey,
+    hive: Hive,
+    disk: Stored,
+}
+
+struct Pair {
+    members: [Member; 2],
+    wire: VecDeque<(usize, Vec<u8>)>,
+    millis: u64,
+    reply: Option<Reply>,
+}
+
+fn now(millis: u64) -> Now {
+    Now {
+        wall: UnixMillis::new(1_760_000_000_000 + millis),
+        elapsed: Elapsed::new(millis),
+        boot: BootId::new(1),
+    }
+}
+
+impl Member {
+    fn new(number: u8) -> Result<Self, Box<dyn Error>> {
+        let secret = SecretKey::from_slice(&[number; 32])?;
+        let node = NodeId::from_bytes(secret.public_key(SECP256K1).serialize())?;
+        let info = NodeInfo {
+            node_id: node,
+            network: Network::Regtest,
+            alias: String::new(),
+            version: String::new(),
+            synced: true,
+            height: BlockHeight::new(800_000),
+            features: vec![],
+            addresses: vec!["127.0.0.1:9735".into()],
+        };
+        let config = Config::in_folder(Path::new(".")).for_machine(&info);
+        // A real agent takes its seed from the system: keys are made from it.
+        let hive = Hive::new(config, [number; 32], Snapshot::default(), now(0));
+        let disk = Stored::default();
+        Ok(Self {
+            node,
+            secret,
+            hive,
+            disk,
+        })
+    }
+
+    /// What the node would say of itself.
+    fn snapshot(&self) -> LocalSnapshot {
+        LocalSnapshot {
+            node_id: self.node,
+            network: Network::Regtest,
+            height: BlockHeight::new(800_000),
+            synced: true,
+            on_chain: OnChain {
+                confirmed: Sat::new(5_000_000),
+                ..OnChain::default()
+            },
+            feerate: FeeratePerKw::new(500),
+            channels: vec![],
+            peers: vec![],
+            forwards: vec![],
+        }
+    }
+}
+
+impl Pair {
+    /// One input, and everything that the machine wants done because of it.
+    fn input(&mut self, who: usize, input: Input<'_>) {
+        let member = &mut self.members[who];
+        for output in member.hive.handle(now(self.millis), input) {
+            match output {
+                Output::Persist(changes) => self.members[who].disk.apply(&changes),
+                Output::Send { bytes, .. } => self.wire.push_back((1 - who, bytes)),
+                Output::Emit(event) => println!("{:>5} {event:?}", NAMES[who]),
+                Output::Reply { reply, .. } => self.reply = reply.ok(),
+                Output::SignWithNode { text } => {
+                    let zbase = NodeSignature::sign(&text, &self.members[who].secret).to_string();
+                    self.input(
+                        who,
+                        Input::NodeSigned {
+                            text: &text,
+                            signature: Ok(&zbase),
+                        },
+                    );
+                }
+                // Both are linked already, and advisors spend nothing.
+                Output::Connect { .. } | Output::Act { .. } | Output::Observe => {}
+            }
+        }
+    }
+
+    fn command(&mut self, who: usize, command: Command) -> Result<Reply, Box<dyn Error>> {
+        self.input(
+            who,
+            Input::Command {
+                id: CommandId(1),
+                command,
+            },
+        );
+        self.reply
+            .take()
+            .ok_or_else(|| "the command was refused".into())
+    }
+
+    /// Lets a minute pass: messages arrive after a tenth of a second, timers go off.
+    fn minute(&mut self) {
+        for _ in 0..600 {
+            self.millis += 100;
+            for (to, bytes) in std::mem::take(&mut self.wire) {
+                let from = self.members[1 - to].node;
+                self.input(
+                    to,
+                    Input::Message {
+                        from,
+                        bytes: &bytes,
+                    },
+                );
+            }
+            for who in [0, 1] {
+                if self.members[who].hive.next_wake() <= Elapsed::new(self.millis) {
+                    self.input(who, Input::Tick);
+                }
+            }
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let members = [Member::new(1)?, Member::new(2)?];
+    let mut pair = Pair {
+        members,
+        wire: VecDeque::new(),
+        millis: 0,
+        reply: None,
+    };
+    for who in [0, 1] {
+        let (local, peer) = (pair.members[who].snapshot(), pair.members[1 - who].node);
+        pair.input(who, Input::Observed(&local));
+        pair.input(
+            who,
+            Input::PeerConnected {
+                peer,
+                features: &[],
+            },
+        );
+    }
+    pair.command(0, Command::Init)?;
+    let (tier, guest, required) = (Tier::Full, None, Capabilities::NONE);
+    let lifetime = Millis::from_hours(1);
+    let Reply::Ticket(ticket) = pair.command(
+        0,
+        Command::Invite {
+            tier,
+            guest,
+            lifetime,
+            required,
+        },
+    )?
+    else {
+        return Err("no ticket".into());
+    };
+    println!("alice invites with {ticket}");
+    pair.command(
+        1,
+        Command::Join {
+            ticket: ticket.parse()?,
+        },
+    )?;
+    pair.minute();
+    for who in [0, 1] {
+        let Reply::Status(status) = pair.command(who, Command::Status)? else {
+            return Err("no status".into());
+        };
+        let stored = pair.members[who].disk.records.len();
+        println!(
+            "{:>5} sees {} members, {stored} records, state {}",
+            NAMES[who], status.members, status.state
+        );
+    }
+    Ok(())
+}
