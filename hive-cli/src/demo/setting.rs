@@ -66,8 +66,8 @@ pub(crate) fn seed_of(what: &str, seed: u64) -> [u8; 32] {
 }
 
 /// Puts the members into a network. Each has a channel with the next one, one with a peer of its own
-/// and one with the next one's peer, so that there are circles to push liquidity around. The second
-/// member's own channel is nearly empty on its side.
+/// and one with the next one's peer, so that there are circles to push liquidity around. Every second
+/// member's channel with its own peer is nearly empty on its side.
 pub(crate) fn build(graph: &Arc<Graph>, count: usize, seed: u64) -> Result<Setting, Failure> {
     let peers = peers(graph, count)?;
     let mut world = World::from_graph(
@@ -97,7 +97,7 @@ pub(crate) fn build(graph: &Arc<Graph>, count: usize, seed: u64) -> Result<Setti
     for place in 0..count {
         let next = (place + 1) % count;
         let (own, fellow) = (members[place].1, members[next].1);
-        let dry = if place == 1 { 950 } else { 500 };
+        let dry = if place % 2 == 1 { 950 } else { 500 };
         for (with, permille) in [(peers[place], dry), (peers[next], 350), (fellow, 500)] {
             let at_target = Msat::new(CHANNEL.get() * permille);
             let settled = world.settled_channel(own, with, CHANNEL, at_target);
