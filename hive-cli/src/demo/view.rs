@@ -26,6 +26,7 @@ impl View {
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
+        bar.set_message(Millis::ZERO.to_string());
         bar.enable_steady_tick(Duration::from_millis(200));
         Self::Live(bar)
     }
