@@ -185,7 +185,8 @@ impl Hive {
         let Stage::Member(member) = &mut self.stage else {
             return;
         };
-        if member.start.restored {
+        // One that is on its way in again has written nothing yet: its admission is what is newer.
+        if member.start.restored || member.tier().is_none() {
             return;
         }
         if member.start.takes_part {

@@ -38,7 +38,7 @@ impl Checker for AnnouncedIsDurable {
                     Item::Record(bytes) => Some(bytes),
                     _ => None,
                 });
-                found.extend(records.filter_map(|bytes| record_missing(agent, bytes)));
+                found.extend(records.filter_map(|bytes| record_missing(scene, agent, bytes)));
             }
             Message::Routed(routed) if routed.statement.author == agent.node() => {
                 let statement = codec::decode(&routed.statement.body);
@@ -70,13 +70,18 @@ impl Checker for AnnouncedIsDurable {
 }
 
 /// A record that is sent lies on the disk, or a newer one under its key does.
-fn record_missing(agent: &Agent, bytes: &[u8]) -> Option<String> {
+fn record_missing(scene: &Scene<'_>, agent: &Agent, bytes: &[u8]) -> Option<String> {
     let fields = Record::parse(bytes.to_vec()).ok()?.fields().clone();
     let key = (fields.author, fields.key);
     let stored = agent.disk().stored.records.get(&key);
+    // Of two contents under one version one is kept; both are passed on, as the proof that they are.
+    let is_forked = !scene.is_honest(&key.0);
     let is_there = stored.is_some_and(|stored| {
         let newer = || {
-            Record::parse(stored.clone()).is_ok_and(|held| held.fields().version > fields.version)
+            Record::parse(stored.clone()).is_ok_and(|held| {
+                let held = held.fields().version;
+                held > fields.version || (is_forked && held == fields.version)
+            })
         };
         stored == bytes || newer()
     });

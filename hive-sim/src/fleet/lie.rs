@@ -68,7 +68,8 @@ impl Fleet {
         let hive = manifest.certification().hive;
         let other = |record: &Record| {
             let fields = record.fields();
-            let is_own = fields.author == node && fields.kind == RecordKind::HEARTBEAT_FULL;
+            let beats = [RecordKind::HEARTBEAT_FULL, RecordKind::HEARTBEAT_CHANGE];
+            let is_own = fields.author == node && beats.contains(&fields.kind);
             let changed = RecordFields {
                 expiry_secs: fields.expiry_secs.wrapping_add(1),
                 ..fields.clone()

@@ -1,0 +1,9 @@
+//! Members on the simulated world: each checker finds the defect put in for it, and the cases that
+//! need a whole fleet.
+
+mod checkers;
+mod locks;
+mod roster;
+mod runs;
+mod state;
+mod support;
