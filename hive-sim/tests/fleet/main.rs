@@ -1,6 +1,8 @@
 //! Members on the simulated world: each checker finds the defect put in for it, and the cases that
 //! need a whole fleet.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod checkers;
 mod locks;
 mod roster;
