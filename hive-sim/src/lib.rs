@@ -26,6 +26,8 @@
 pub mod checkers;
 pub mod faults;
 pub mod fleet;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod generate;
 mod simulate;
 pub mod world;

@@ -179,3 +179,99 @@ impl Chronicle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::Checker;
+    use crate::fleet::{Fleet, member_config};
+    use crate::world::{NodeSpec, World, WorldConfig};
+    use hive_core::Command;
+    use hive_proto::{Acceptance, Ballot, Decision, SignedDecision, Slot};
+    use hive_types::{Millis, Sat};
+
+    /// The founder of a fleet of one, which decides alone, and the chain that was seen.
+    fn founder() -> Fleet {
+        let mut world = World::new(WorldConfig::default());
+        let node = world.add_node(NodeSpec::agent(Sat::ZERO)).unwrap();
+        let mut fleet = Fleet::new(world, [2; 32]);
+        let watches: Box<dyn Checker> = Box::new(crate::checkers::RostersAreOneChain);
+        fleet.watch_with(watches);
+        fleet.add(node, member_config(node));
+        fleet.command(0, Command::Init).unwrap();
+        fleet.run_for(Millis::from_secs(5));
+        fleet
+    }
+
+    /// A lock with the founder's acceptance.
+    fn decide(fleet: &Fleet, chain: &Chronicle, action: u8) -> Change {
+        let (secret, manifest) = fleet.agents()[0].disk().identity().unwrap();
+        let (hive, me) = (manifest.certification().hive, fleet.node(0));
+        let epoch = manifest.certification().epoch;
+        let previous = chain.newest(&hive).unwrap().hash;
+        let target = "0324653eac434488002cc06bbfb7f10fe18991e35f9fe4302dbea6d2353dc0ab1c";
+        let body = DecisionBody::Lock {
+            target: target.parse().unwrap(),
+            action: ActionId::from_bytes([action; 16]),
+            height: BlockHeight::new(1),
+        };
+        let ballot = Ballot::new(0, &previous, &body.resource(), me);
+        let decision = Decision {
+            slot: Slot(1),
+            previous,
+            author: me,
+            body,
+        };
+        let mut certificate = Certificate {
+            decision: SignedDecision::sign(decision, epoch, &secret, &hive),
+            ballot,
+            acceptances: Vec::new(),
+        };
+        let accepted = certificate.accepted();
+        let acceptance = Acceptance::sign(&accepted, me, epoch, &secret, &hive);
+        certificate.acceptances.push(acceptance);
+        let bytes = codec::encode(&certificate);
+        Change::Decision { slot: 1, bytes }
+    }
+
+    #[test]
+    fn a_second_decision_in_one_slot_is_found() {
+        let fleet = founder();
+        let hive = fleet.agents()[0].disk().manifest().unwrap();
+        let hive = hive.certification().hive;
+        let mut chain = Chronicle::default();
+        let learn = |chain: &mut Chronicle, change: Change| {
+            let changes = vec![change];
+            chain.learn(fleet.now(), &fleet.agents()[0], &ChangeSet { changes })
+        };
+        let bytes = fleet.agents()[0].disk().stored.decisions[&0].clone();
+        assert!(learn(&mut chain, Change::Decision { slot: 0, bytes }).is_empty());
+        let [first, second] = [1, 2].map(|action| decide(&fleet, &chain, action));
+        assert!(learn(&mut chain, first.clone()).is_empty());
+        assert!(learn(&mut chain, first).is_empty());
+        let found = learn(&mut chain, second);
+        assert!(found[0].contains("a second decision"), "{found:?}");
+        assert_eq!(chain.links(&hive).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_certificate_that_proves_nothing_is_found() {
+        let fleet = founder();
+        let mut chain = Chronicle::default();
+        let bytes = fleet.agents()[0].disk().stored.decisions[&0].clone();
+        let agent = &fleet.agents()[0];
+        let learn = |chain: &mut Chronicle, slot, bytes| {
+            let changes = vec![Change::Decision { slot, bytes }];
+            chain.learn(fleet.now(), agent, &ChangeSet { changes })
+        };
+        assert!(learn(&mut chain, 0, bytes).is_empty());
+        let Change::Decision { bytes, .. } = decide(&fleet, &chain, 1) else {
+            panic!("a decision");
+        };
+        let mut certificate: Certificate = codec::decode(&bytes).unwrap();
+        certificate.acceptances.clear();
+        let found = learn(&mut chain, 1, codec::encode(&certificate));
+        assert!(found[0].contains("too few"), "{found:?}");
+        assert!(!learn(&mut chain, 2, bytes).is_empty());
+    }
+}

@@ -29,7 +29,8 @@ impl Checker for AnnouncedIsDurable {
             return;
         };
         let agent = scene.agent(*agent);
-        if agent.record().liar {
+        // Who has left tells of it after having forgotten the fleet.
+        if agent.record().liar || agent.disk().head().is_none() {
             return;
         }
         match message {
@@ -48,8 +49,7 @@ impl Checker for AnnouncedIsDurable {
                         .and_then(|said| promise_missing(agent, &said)),
                 );
             }
-            // Who has left tells of it after having forgotten.
-            Message::Chain(segment) if agent.disk().head().is_some() => {
+            Message::Chain(segment) => {
                 let slots = segment
                     .certificates
                     .iter()

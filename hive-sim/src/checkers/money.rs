@@ -137,3 +137,34 @@ impl BudgetsKept {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::Chronicle;
+    use crate::world::{NodeSpec, World, WorldConfig};
+
+    #[test]
+    fn a_lost_sat_is_found() {
+        let mut world = World::new(WorldConfig::default());
+        let node = world
+            .add_node(NodeSpec::agent(Sat::new(1_000_000)))
+            .unwrap();
+        let look = |world: &World| {
+            let mut found = Vec::new();
+            let chain = Chronicle::default();
+            let scene = Scene {
+                at: world.now(),
+                world,
+                agents: &[],
+                chain: &chain,
+            };
+            SatsConserved::default().see(&scene, &Sight::Quiet, &mut found);
+            found
+        };
+        assert!(look(&world).is_empty());
+        let place = world.utxos(node).unwrap()[0].outpoint;
+        world.lose(&place);
+        assert_eq!(look(&world).len(), 1);
+    }
+}

@@ -341,6 +341,14 @@ impl World {
 }
 
 #[cfg(test)]
+impl World {
+    /// A defect put in to show that a checker finds it.
+    pub(crate) fn lose(&mut self, place: &OutPoint) {
+        self.chain.lose(place);
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use hive_types::Sat;
