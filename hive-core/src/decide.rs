@@ -176,7 +176,10 @@ impl Hive {
                     why: Ignored::Stale | Ignored::NotTakingPart | Ignored::Departed,
                     ..
                 } => {}
-                DeciderOutput::Ignored { from, why } => self.bad_peer(from, why.to_string()),
+                DeciderOutput::Ignored { from, why } if why.is_fault() => {
+                    self.bad_peer(from, why.to_string());
+                }
+                DeciderOutput::Ignored { .. } => {}
             }
         }
     }

@@ -136,6 +136,14 @@ pub enum Ignored {
     Stale,
 }
 
+impl Ignored {
+    /// Whether an honest member sends no such thing. Answers that come late, and questions to one that
+    /// is only starting, are usual.
+    pub const fn is_fault(&self) -> bool {
+        !matches!(self, Self::Stale | Self::NotTakingPart | Self::Departed)
+    }
+}
+
 /// The own queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{PROPOSALS_PER_MEMBER} proposals wait already; try again when one has ended")]
