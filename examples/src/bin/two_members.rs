@@ -8,13 +8,10 @@ use hive_node::backend::NodeInfo;
 use hive_node::config::Config;
 use hive_proto::NodeSignature;
 use hive_types::{
-    BlockHeight, BootId, Capabilities, Elapsed, FeeratePerKw, LocalSnapshot, Millis, Network,
-    NodeId, Now, OnChain, Sat, Tier, UnixMillis,
+    BlockHeight, BootId, Capabilities, Elapsed, Millis, Network, NodeId, Now, Tier, UnixMillis,
 };
 use secp256k1::{SECP256K1, SecretKey};
-use std::collections::VecDeque;
-use std::error::Error;
-use std::path::Path;
+use std::{collections::VecDeque, error::Error, path::Path};
 
 const NAMES: [&str; 2] = ["alice", "bob"];
 
@@ -23,21 +20,6 @@ struct Member {
     secret: SecretKey,
     hive: Hive,
     disk: Stored,
-}
-
-struct Pair {
-    members: [Member; 2],
-    wire: VecDeque<(usize, Vec<u8>)>,
-    millis: u64,
-    reply: Option<Reply>,
-}
-
-fn now(millis: u64) -> Now {
-    Now {
-        wall: UnixMillis::new(1_760_000_000_000 + millis),
-        elapsed: Elapsed::new(millis),
-        boot: BootId::new(1),
-    }
 }
 
 impl Member {
@@ -65,31 +47,27 @@ impl Member {
             disk,
         })
     }
+}
 
-    /// What the node would say of itself.
-    fn snapshot(&self) -> LocalSnapshot {
-        LocalSnapshot {
-            node_id: self.node,
-            network: Network::Regtest,
-            height: BlockHeight::new(800_000),
-            synced: true,
-            on_chain: OnChain {
-                confirmed: Sat::new(5_000_000),
-                ..OnChain::default()
-            },
-            feerate: FeeratePerKw::new(500),
-            channels: vec![],
-            peers: vec![],
-            forwards: vec![],
-        }
+struct Pair {
+    members: [Member; 2],
+    wire: VecDeque<(usize, Vec<u8>)>,
+    millis: u64,
+    reply: Option<Reply>,
+}
+
+fn now(millis: u64) -> Now {
+    Now {
+        wall: UnixMillis::new(1_760_000_000_000 + millis),
+        elapsed: Elapsed::new(millis),
+        boot: BootId::new(1),
     }
 }
 
 impl Pair {
     /// One input, and everything that the machine wants done because of it.
     fn input(&mut self, who: usize, input: Input<'_>) {
-        let member = &mut self.members[who];
-        for output in member.hive.handle(now(self.millis), input) {
+        for output in self.members[who].hive.handle(now(self.millis), input) {
             match output {
                 Output::Persist(changes) => self.members[who].disk.apply(&changes),
                 Output::Send { bytes, .. } => self.wire.push_back((1 - who, bytes)),
@@ -97,13 +75,8 @@ impl Pair {
                 Output::Reply { reply, .. } => self.reply = reply.ok(),
                 Output::SignWithNode { text } => {
                     let zbase = NodeSignature::sign(&text, &self.members[who].secret).to_string();
-                    self.input(
-                        who,
-                        Input::NodeSigned {
-                            text: &text,
-                            signature: Ok(&zbase),
-                        },
-                    );
+                    let (text, signature) = (text.as_str(), Ok(zbase.as_str()));
+                    self.input(who, Input::NodeSigned { text, signature });
                 }
                 // Both are linked already, and advisors spend nothing.
                 Output::Connect { .. } | Output::Act { .. } | Output::Observe => {}
@@ -112,16 +85,10 @@ impl Pair {
     }
 
     fn command(&mut self, who: usize, command: Command) -> Result<Reply, Box<dyn Error>> {
-        self.input(
-            who,
-            Input::Command {
-                id: CommandId(1),
-                command,
-            },
-        );
-        self.reply
-            .take()
-            .ok_or_else(|| "the command was refused".into())
+        let id = CommandId(1);
+        self.input(who, Input::Command { id, command });
+        let reply = self.reply.take();
+        reply.ok_or_else(|| "the command was refused".into())
     }
 
     /// Lets a minute pass: messages arrive after a tenth of a second, timers go off.
@@ -129,14 +96,8 @@ impl Pair {
         for _ in 0..600 {
             self.millis += 100;
             for (to, bytes) in std::mem::take(&mut self.wire) {
-                let from = self.members[1 - to].node;
-                self.input(
-                    to,
-                    Input::Message {
-                        from,
-                        bytes: &bytes,
-                    },
-                );
+                let (from, bytes) = (self.members[1 - to].node, bytes.as_slice());
+                self.input(to, Input::Message { from, bytes });
             }
             for who in [0, 1] {
                 if self.members[who].hive.next_wake() <= Elapsed::new(self.millis) {
@@ -148,56 +109,37 @@ impl Pair {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let members = [Member::new(1)?, Member::new(2)?];
     let mut pair = Pair {
-        members,
+        members: [Member::new(1)?, Member::new(2)?],
         wire: VecDeque::new(),
         millis: 0,
         reply: None,
     };
     for who in [0, 1] {
-        let (local, peer) = (pair.members[who].snapshot(), pair.members[1 - who].node);
-        pair.input(who, Input::Observed(&local));
-        pair.input(
-            who,
-            Input::PeerConnected {
-                peer,
-                features: &[],
-            },
-        );
+        let (peer, features) = (pair.members[1 - who].node, &[][..]);
+        pair.input(who, Input::PeerConnected { peer, features });
     }
     pair.command(0, Command::Init)?;
-    let (tier, guest, required) = (Tier::Full, None, Capabilities::NONE);
-    let lifetime = Millis::from_hours(1);
-    let Reply::Ticket(ticket) = pair.command(
-        0,
-        Command::Invite {
-            tier,
-            guest,
-            lifetime,
-            required,
-        },
-    )?
-    else {
+    let invite = Command::Invite {
+        tier: Tier::Full,
+        guest: None,
+        lifetime: Millis::from_hours(1),
+        required: Capabilities::NONE,
+    };
+    let Reply::Ticket(text) = pair.command(0, invite)? else {
         return Err("no ticket".into());
     };
-    println!("alice invites with {ticket}");
-    pair.command(
-        1,
-        Command::Join {
-            ticket: ticket.parse()?,
-        },
-    )?;
+    println!("alice invites with {text}");
+    let ticket = text.parse()?;
+    pair.command(1, Command::Join { ticket })?;
     pair.minute();
-    for who in [0, 1] {
+    for (who, name) in NAMES.into_iter().enumerate() {
         let Reply::Status(status) = pair.command(who, Command::Status)? else {
             return Err("no status".into());
         };
-        let stored = pair.members[who].disk.records.len();
-        println!(
-            "{:>5} sees {} members, {stored} records, state {}",
-            NAMES[who], status.members, status.state
-        );
+        let (members, state) = (status.members, status.state);
+        let records = pair.members[who].disk.records.len();
+        println!("{name:>5} sees {members} members, {records} records, state {state}");
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod view;
 use crate::embedded::Ground;
 use crate::failure::Failure;
 use crate::graph_file;
+use hive_node::driver::stop_signal;
 use hive_node::store::{STORE_FILE, Store};
 use member::{Member, Role};
 use report::Report;
@@ -28,10 +29,13 @@ use story::Story;
 use tempfile::TempDir;
 use view::View;
 
+/// Exit status after SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
 /// What the user asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Members of the fleet
+    /// Members of the fleet; with more than ten it takes minutes
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=50))]
     members: u32,
     /// The network: a folder with channels.csv and nodes.csv (.zst too), a describegraph file, or the
@@ -112,13 +116,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         story: story.clone(),
     };
     let report = runtime.block_on(async {
+        let stop = stop_signal()?;
         tokio::select! {
             () = ground.conduct() => Err(Failure::Internal("time ended".into())),
-            report = perform(&mut show) => report,
+            () = stop => Ok(None),
+            report = perform(&mut show) => report.map(Some),
         }
     });
     story.end();
-    let report = report?;
+    let Some(report) = report? else {
+        // The temporary folder goes on the way out.
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
     print(options, &report, &story)?;
     Ok(ExitCode::from(u8::from(!report.is_good())))
 }

@@ -1,0 +1,12 @@
+//! What somebody tries against the fleet, and what came of it, measured on the chain, on the network
+//! and in the stores.
+
+mod crash;
+mod leave;
+mod same_target;
+mod stranger;
+
+pub(super) use crash::crash;
+pub(super) use leave::leave;
+pub(super) use same_target::{pending, same_target};
+pub(super) use stranger::{flood, tickets};
