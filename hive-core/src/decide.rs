@@ -357,15 +357,16 @@ impl Hive {
         }
     }
 
-    /// Whether a departure ends the present membership. One that came back reads its earlier departure
-    /// in the chain.
+    /// Whether a departure ends the present membership. One that is on its way in again reads its earlier
+    /// departure in the chain.
     fn is_of_now(&self, node: NodeId, departure: Vec<u8>) -> bool {
         let Stage::Member(member) = &self.stage else {
             return false;
         };
         let record = Record::parse(departure);
         let epoch = record.map(|record| record.fields().version.epoch);
-        node != member.me() || epoch.is_ok_and(|epoch| epoch >= member.identity.epoch())
+        let is_of_old = epoch.is_ok_and(|epoch| epoch < member.identity.epoch());
+        node != member.me() || member.sponsor.is_none() || !is_of_old
     }
 
     fn member_gone(&mut self, node: NodeId) {

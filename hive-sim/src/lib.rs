@@ -1,7 +1,10 @@
 //! A deterministic Lightning world for The Hive: faults, adversaries, checkers.
 //!
-//! [`world`] is the simulated chain and network, [`generate`] makes networks with the figures of the
-//! real one. One seed replays one run.
+//! - [`world`] is the simulated chain and network, [`generate`] makes networks with the figures of the
+//!   real one.
+//! - [`fleet`] runs members on it: the real machine under a driver that can crash between any two steps.
+//! - [`faults`] draws from a seed what goes wrong, [`checkers`] say what must hold all the same.
+//! - [`simulate`] joins them: one seed, one run, one report. One seed replays one run.
 //!
 //! ```
 //! use hive_sim::generate::{GeneratorConfig, generate};
