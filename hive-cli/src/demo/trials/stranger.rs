@@ -136,15 +136,16 @@ async fn try_ticket(show: &mut Show, ticket: &Ticket) -> Result<String, Failure>
     show.until(Millis::from_secs(900), over).await;
     show.remember()?;
     let heard = show.story.heard();
-    let reason = heard
+    let mut reasons = heard
         .iter()
         .skip(before)
-        .find_map(|heard| match &heard.event {
+        .filter_map(|heard| match &heard.event {
             hive_core::Event::HandshakeFailed { reason, .. } if heard.who == show.stranger.name => {
                 Some(reason.clone())
             }
             _ => None,
         });
+    let reason = reasons.next_back();
     Ok(match (asked, reason) {
         (Err(error), _) => format!("refused at once: {}", error.message),
         (_, Some(reason)) => format!("refused: {reason}"),
