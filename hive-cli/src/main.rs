@@ -39,12 +39,14 @@ fn program() -> Command {
         .about("Independent Lightning nodes that act as one, and stay independent")
         .subcommand_required(true)
         .after_help(EXAMPLES)
-        .subcommand(demo::Options::augment_args(
-            Command::new("demo").about("show a fleet at work on a simulated Lightning network"),
-        ))
-        .subcommand(simulator::Options::augment_args(Command::new("sim").about(
-            "run fleets with faults, one world per seed, and check them",
-        )))
+        .subcommand(
+            demo::Options::augment_args(Command::new("demo"))
+                .about("show a fleet at work on a simulated Lightning network"),
+        )
+        .subcommand(
+            simulator::Options::augment_args(Command::new("sim"))
+                .about("run fleets with faults, one world per seed, and check them"),
+        )
         .subcommands(operator::commands())
 }
 

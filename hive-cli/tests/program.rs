@@ -72,7 +72,12 @@ fn help_is_no_error_and_shows_examples() {
     let output = hive(&["--help"]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for part in ["hive demo", "hive sim", "hive-approve", "Exit status"] {
+    for part in [
+        "a fleet at work",
+        "fleets with faults",
+        "hive-approve",
+        "Exit status",
+    ] {
         assert!(help.contains(part), "{help}");
     }
     let output = hive(&["ban", "--help"]);
