@@ -35,8 +35,8 @@ const INTERRUPTED: u8 = 130;
 /// What the user asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Members of the fleet; with more than ten it takes minutes
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=50))]
+    /// Members of the fleet, at most ten: more take minutes on two cores
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..=10))]
     members: u32,
     /// The network: a folder with channels.csv and nodes.csv (.zst too), a describegraph file, or the
     /// files of listchannels and listnodes; made from the seed without it
