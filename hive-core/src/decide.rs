@@ -82,6 +82,10 @@ impl Hive {
         let Stage::Member(member) = &self.stage else {
             return;
         };
+        if routed.statement.author == member.me() {
+            // What this member said came back to it.
+            return;
+        }
         let key = member
             .folded()
             .member(&routed.statement.author)
@@ -344,6 +348,10 @@ impl Hive {
             DecisionBody::Depart { node, departure } => {
                 self.out.emit(Event::MemberLeft { node });
                 if self.is_of_now(node, departure) {
+                    if node == self.config.node_id && self.own_departure().is_none() {
+                        // It left, and knows nothing of it.
+                        self.pause_after_restore();
+                    }
                     self.member_gone(node);
                 } else {
                     self.roster_changed();

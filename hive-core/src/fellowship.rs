@@ -251,11 +251,13 @@ impl Hive {
 
     /// In no fleet any more: its state is forgotten, money and fees are not.
     pub(crate) fn out_of_fleet(&mut self) {
+        let departure = self.own_departure();
         let Stage::Member(member) = std::mem::replace(&mut self.stage, Stage::Alone) else {
             return;
         };
         self.remember_epoch(member.identity.hive(), member.identity.epoch());
         self.out.store(Change::ForgetFleet);
+        self.keep_departure(departure);
         for key in [META_IDENTITY, META_SPONSOR, crate::decide::META_CHECKPOINT] {
             self.forget_meta(key);
         }

@@ -41,6 +41,8 @@ pub struct Hive {
     pub(crate) epochs: BTreeMap<HiveId, Epoch>,
     /// The key of a handshake that has not ended well: the fleet may have admitted it all the same.
     pub(crate) joining_key: Option<JoiningKey>,
+    /// The record of the last departure, for fellows that never heard of it.
+    pub(crate) departure: Option<Vec<u8>>,
     /// Nodes that stand in the table of members.
     pub(crate) rows: BTreeSet<NodeId>,
     pub(crate) last_refusal: Option<String>,

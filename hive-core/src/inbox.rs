@@ -23,6 +23,9 @@ impl Hive {
 
     fn take_message(&mut self, from: NodeId, message: Message, is_fellow: bool) {
         match (&self.stage, message) {
+            (Stage::Alone | Stage::Joining(_), Message::Digest(_) | Message::ChainRequest(_)) => {
+                self.tell_departure(from)
+            }
             (Stage::Joining(_), message) => self.joining_message(from, message),
             (
                 Stage::Member(_),

@@ -422,6 +422,7 @@ impl Hive {
             Ok(()) => {
                 self.joining_key = None;
                 self.forget_meta(META_JOINING);
+                self.keep_departure(None);
                 self.out.audit(
                     self.now.wall,
                     "join",

@@ -51,6 +51,7 @@ mod command;
 mod config;
 mod decide;
 mod event;
+mod farewell;
 mod fellowship;
 mod gossip;
 mod hive;

@@ -12,6 +12,7 @@ use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::decide::META_CHECKPOINT;
 use crate::event::Event;
+use crate::farewell::META_DEPARTURE;
 use crate::fellowship::{META_BANS, restored_bans};
 use crate::gossip::StoredAuthor;
 use crate::hive::{Hive, Stage};
@@ -35,9 +36,6 @@ pub(crate) const META_EPOCH: &str = "epochs";
 
 /// The store's name for who let this member in, until its admission has arrived.
 pub(crate) const META_SPONSOR: &str = "sponsor";
-
-/// A restored member spends nothing for as long as the longest of its spending windows.
-const SPENDING_FORGOTTEN: Millis = Millis::from_days(1);
 
 /// How far a start has come.
 #[derive(Default)]
@@ -197,10 +195,8 @@ impl Hive {
         member.start.takes_part = false;
         member.merged.set_may_write(false);
         member.decider.may_take_part(false);
-        // What was spent lately may be forgotten too, and no fellow knows it.
-        self.gate.pause(self.now, SPENDING_FORGOTTEN);
         self.out.emit(Event::Restored);
-        self.alert("this agent was started from an older copy of its store and may have forgotten what it spent: it spends nothing for a day, unless hive-pause 0 ends that".to_owned());
+        self.pause_after_restore();
         self.out.audit(
             self.now.wall,
             "restored",
@@ -334,6 +330,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             .get(META_JOINING)
             .and_then(|bytes| codec::decode(bytes).ok()),
         baseline: Baseline::restored(&meta),
+        departure: meta.get(META_DEPARTURE).cloned(),
         rows: BTreeSet::new(),
         last_refusal: None,
         stage: Stage::Alone,

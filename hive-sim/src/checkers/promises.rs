@@ -1,9 +1,9 @@
 //! No promise forgotten: what an acceptor says on the wire never goes back, over restarts too.
 
 use super::{Checker, Scene, Sight};
-use hive_proto::{Ballot, Epoch, Message, Slot, Statement, codec};
+use hive_proto::{Ballot, Epoch, Message, Slot, Statement, codec, tagged_hash};
 use hive_types::{Digest, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an acceptor, a node in one epoch, said of one slot.
 #[derive(Default)]
@@ -15,6 +15,8 @@ struct Said {
 /// See the module.
 #[derive(Default)]
 pub struct PromisesKept {
+    /// Statements as they were sent: a repeated one says nothing new.
+    seen: BTreeSet<Digest>,
     said: BTreeMap<(NodeId, Epoch, Slot, Digest), Said>,
 }
 
@@ -35,6 +37,10 @@ impl Checker for PromisesKept {
         let agent = scene.agent(*agent);
         let sealed = &routed.statement;
         if sealed.author != agent.node() || !agent.is_honest() {
+            return;
+        }
+        let hash = tagged_hash("hive-sim/statement", &[&codec::encode(sealed)]);
+        if !self.seen.insert(hash) {
             return;
         }
         let Ok(statement) = codec::decode::<Statement>(&sealed.body) else {

@@ -103,6 +103,25 @@ fn t17_who_left_stays_out_although_a_stale_member_speaks() {
     no_violation(&fleet);
 }
 
+#[test]
+fn t62_who_leaves_out_of_reach_is_out_once_it_is_heard_and_may_come_back() {
+    let mut fleet = founded(4, 37, Mode::Advisor);
+    divide(&mut fleet, |one, other| (one == 3) != (other == 3));
+    fleet.command(3, Command::Leave).unwrap();
+    fleet.run_for(minutes(5));
+    let gone = fleet.node(3);
+    assert_eq!(fleet.status(3).stage, "alone");
+    assert!(roster(&fleet, 0).contains(&gone));
+    divide(&mut fleet, |_, _| false);
+    fleet.run_for(minutes(5));
+    assert!(!roster(&fleet, 0).contains(&gone));
+    join(&mut fleet, 3, 0);
+    fleet.run_for(minutes(2));
+    assert!(roster(&fleet, 0).contains(&gone));
+    converge(&mut fleet, minutes(5));
+    no_violation(&fleet);
+}
+
 fn expel(fleet: &mut hive_sim::fleet::Fleet, by: &[usize], whom: usize) {
     let node = fleet.node(whom);
     for voter in by {

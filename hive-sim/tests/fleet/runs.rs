@@ -3,7 +3,9 @@
 use hive_sim::{SimConfig, simulate};
 
 /// Seeds that once broke a rule, and a few more.
-const SEEDS: [u64; 12] = [1, 5, 6, 16, 23, 29, 33, 41, 42, 52, 91, 95];
+const SEEDS: [u64; 16] = [
+    1, 5, 6, 16, 23, 29, 33, 41, 42, 52, 91, 95, 275, 585, 838, 930,
+];
 
 #[test]
 fn seeds_break_no_rule() {
