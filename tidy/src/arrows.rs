@@ -48,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hive-core",
         ],
     ),
+    ("hive-evaluate", &["hive-types", "hive-planner"]),
     (
         "hive-cli",
         &[
@@ -59,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hive-core",
             "hive-node",
             "hive-sim",
+            "hive-evaluate",
         ],
     ),
     (
@@ -126,6 +128,7 @@ pub(crate) const PURE: &[&str] = &[
     "hive-policy",
     "hive-core",
     "hive-sim",
+    "hive-evaluate",
 ];
 
 /// Never below a pure crate, not even in its tests.
