@@ -124,6 +124,7 @@ fn told_channels(beat: &Heartbeat, node: &NodeId, graph: Option<&Graph>) -> Vec<
         peer: channel.peer,
         capacity: channel.capacity,
         spendable: Some(channel.share.spendable(channel.capacity)),
+        drain_msat_per_day: None,
         confirmed: false,
     });
     announced.chain(unannounced).collect()
@@ -150,6 +151,7 @@ fn told_channel(
         peer,
         capacity: channel.capacity,
         spendable,
+        drain_msat_per_day: None,
         confirmed: true,
     })
 }
@@ -160,6 +162,7 @@ fn own_channels(local: &LocalSnapshot) -> Vec<FellowChannel> {
         peer: channel.peer,
         capacity: channel.capacity,
         spendable: Some(channel.spendable),
+        drain_msat_per_day: None,
         confirmed: true,
     });
     own.collect()
@@ -252,6 +255,7 @@ mod tests {
             peer,
             capacity,
             spendable: Some(Msat::new(10_000_000_000)),
+            drain_msat_per_day: None,
             confirmed: true,
         };
         assert_eq!(told, [expected]);

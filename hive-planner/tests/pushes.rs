@@ -58,6 +58,7 @@ fn told(number: u64, peer: u32, spendable: u64) -> FellowChannel {
         peer: node(peer),
         capacity: Sat::new(SIZE),
         spendable: Some(Msat::new(spendable * 1000)),
+        drain_msat_per_day: None,
         confirmed: true,
     }
 }

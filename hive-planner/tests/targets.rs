@@ -194,6 +194,7 @@ fn t38_share_comes_from_the_graph_and_not_from_claims() {
         peer: node(LEFT),
         capacity: Sat::new(900_000_000),
         spendable,
+        drain_msat_per_day: None,
         confirmed,
     };
     let graph = with_channel(62_500_000);
@@ -246,6 +247,7 @@ fn t28_unconfirmed_channels_are_left_out() {
             peer: node(peer),
             capacity: Sat::new(1_000_000_000),
             spendable: Some(Msat::new(1_000_000_000_000)),
+            drain_msat_per_day: None,
             confirmed: false,
         })
         .to_vec();

@@ -239,6 +239,9 @@ pub struct FellowChannel {
     pub capacity: Sat,
     /// What the member says that it can send; absent where hidden.
     pub spendable: Option<Msat>,
+    /// How fast `spendable` falls by itself, in msat a day, pushes left out; negative where it grows.
+    /// An estimate from what was seen over time; absent where too little was seen.
+    pub drain_msat_per_day: Option<i64>,
     /// Whether the graph confirms the channel. Plans leave out what is not confirmed.
     pub confirmed: bool,
 }
