@@ -3,6 +3,7 @@
 //! The readers take bytes that are already open and already decompressed: opening files is the
 //! caller's part.
 
+mod about;
 mod cln;
 mod compact;
 mod lnd;
@@ -13,22 +14,36 @@ pub use compact::load_csv;
 pub use lnd::load_describegraph;
 
 use crate::graph::{BuildError, Graph, GraphBuilder};
+use about::About;
+use hive_types::NodeId;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
-/// A graph and what was left out of it.
+/// A graph, what was left out of it, and what its nodes are said to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The graph.
     pub graph: Graph,
     /// Channels from a node to itself, which were dropped.
     pub self_loops: usize,
+    /// Nodes that lists of merchants name. Only the CSV form has marks.
+    pub merchants: BTreeSet<NodeId>,
+    /// The first two octets of each node's first public IPv4 address, for failures that take a whole
+    /// network. Nodes that are reached by Tor or IPv6 alone have none.
+    pub ip16: BTreeMap<NodeId, [u8; 2]>,
+    /// The names that nodes give themselves, for people to read: at most 32 bytes, without control
+    /// characters, not unique, and true only as far as a stranger's word is.
+    pub aliases: BTreeMap<NodeId, String>,
 }
 
 impl Loaded {
-    fn of(builder: GraphBuilder) -> Self {
+    fn of(builder: GraphBuilder, about: About) -> Self {
         Self {
             self_loops: builder.self_loops(),
             graph: builder.build(),
+            merchants: about.merchants,
+            ip16: about.ip16,
+            aliases: about.aliases,
         }
     }
 }

@@ -5,23 +5,23 @@
 mod common;
 
 use common::{node, policy, real_graph, scid};
-use hive_planner::load::{LoadError, load_csv, load_describegraph, load_listchannels};
-use hive_types::{Msat, Ppm, Sat};
+use hive_planner::load::{LoadError, Loaded, load_csv, load_describegraph, load_listchannels};
+use hive_types::{Msat, NodeId, Ppm, Sat};
 
 const DESCRIBEGRAPH: &str = include_str!("data/describegraph.json");
 const LISTCHANNELS: &str = include_str!("data/listchannels.json");
 const LISTNODES: &str = include_str!("data/listnodes.json");
 
 const NODES: &str = "\
-idx,pubkey,alias
-1,020000000000000000000000000000000000000000000000000000000000000001,\"a, \"\"b\"\"\"
-0,020000000000000000000000000000000000000000000000000000000000000002,⚡
+idx,pubkey,alias,merchant,ip16
+1,020000000000000000000000000000000000000000000000000000000000000001,\"a, \"\"b\"\"\",4,3.230
+0,020000000000000000000000000000000000000000000000000000000000000002,⚡,0,
 ";
 const HEADER: &str = "id,node1,node2,capacity_sat,\
 state_12,base_msat_12,ppm_12,cltv_12,hmin_msat_12,hmax_msat_12,in_base_msat_12,in_ppm_12,updated_12,\
 state_21,base_msat_21,ppm_21,cltv_21,hmin_msat_21,hmax_msat_21,in_base_msat_21,in_ppm_21,updated_21";
 
-fn csv(lines: &[&str]) -> Result<hive_planner::load::Loaded, LoadError> {
+fn csv(lines: &[&str]) -> Result<Loaded, LoadError> {
     let channels = format!("{HEADER}\n{}\n", lines.join("\n"));
     load_csv(NODES.as_bytes(), channels.as_bytes())
 }
@@ -93,6 +93,52 @@ fn reads_the_csv_form_with_ordinals_and_absurd_fees() {
     assert_eq!(edge.policy.unwrap().base, Msat::new(u64::from(u32::MAX)));
     let off = loaded.graph.edge("800000x1x0".parse().unwrap(), one);
     assert!(off.unwrap().policy.unwrap().disabled);
+}
+
+/// What one node is said to be: alias, the first half of its address, whether lists of merchants name it.
+fn said(loaded: &Loaded, of: NodeId) -> (&str, Option<[u8; 2]>, bool) {
+    let alias = loaded.aliases.get(&of).map_or("", String::as_str);
+    let merchant = loaded.merchants.contains(&of);
+    (alias, loaded.ip16.get(&of).copied(), merchant)
+}
+
+#[test]
+fn reads_what_nodes_are_said_to_be() {
+    let loaded = csv(&[]).unwrap();
+    assert_eq!(said(&loaded, node(1)), ("a, \"b\"", Some([3, 230]), true));
+    assert_eq!(said(&loaded, node(2)), ("⚡", None, false));
+
+    let public = DESCRIBEGRAPH.replace("127.0.0.1:9735", "3.230.1.2:9735");
+    let loaded = load_describegraph(public.as_bytes()).unwrap();
+    let one = ("one, \"quoted\" ⚡", Some([3, 230]), false);
+    assert_eq!(said(&loaded, node(1)), one);
+    assert_eq!(said(&loaded, node(2)), ("", None, false));
+    let tor = DESCRIBEGRAPH.replace("127.0.0.1", "abc.onion");
+    let loaded = load_describegraph(tor.as_bytes()).unwrap();
+    assert_eq!(loaded.ip16.len(), 0);
+
+    let addresses = r#""addresses": [
+        {"type": "torv3", "address": "abc.onion", "port": 9735},
+        {"type": "ipv4", "address": "3.230.1.2", "port": 9735}
+    ]"#;
+    let public = LISTNODES.replacen("\"addresses\": []", addresses, 1);
+    let loaded = load_listchannels(LISTCHANNELS.as_bytes(), public.as_bytes()).unwrap();
+    let first = loaded.graph.nodes().next().unwrap().1;
+    assert_eq!(said(&loaded, first), ("l2", Some([3, 230]), false));
+}
+
+#[test]
+fn tables_without_notes_are_read_and_wrong_notes_are_named() {
+    let bare = NODES
+        .replace("merchant", "other")
+        .replace("ip16", "another");
+    let loaded = load_csv(bare.as_bytes(), HEADER.as_bytes()).unwrap();
+    assert_eq!((loaded.merchants.len(), loaded.ip16.len()), (0, 0));
+    for (from, to, named) in [(",4,", ",yes,", "`merchant`"), ("3.230", "3.456", "`ip16`")] {
+        let wrong = NODES.replace(from, to);
+        let message = load_csv(wrong.as_bytes(), HEADER.as_bytes()).unwrap_err();
+        assert!(message.to_string().contains(named), "{message}");
+    }
 }
 
 #[test]
@@ -172,6 +218,14 @@ fn reads_the_whole_mainnet_in_little_memory() {
         let Some(loaded) = real_graph(name) else {
             return;
         };
+        let marks = (loaded.merchants.len(), loaded.ip16.len());
+        let expected = if name.contains("2025") {
+            (163, 2_942)
+        } else {
+            (248, 0)
+        };
+        assert_eq!(marks, expected);
+        assert!(loaded.aliases.len() > 10_000);
         let graph = loaded.graph;
         assert_eq!(
             (graph.node_count(), graph.channel_count()),

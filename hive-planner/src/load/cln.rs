@@ -1,8 +1,10 @@
 //! `lightning-cli listchannels` and `listnodes`.
 
+use super::about::About;
 use super::number::Number;
 use super::{LoadError, Loaded};
 use crate::graph::GraphBuilder;
+use core::net::Ipv4Addr;
 use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, ShortChannelId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +21,20 @@ struct Nodes {
 #[derive(Deserialize)]
 struct Node {
     nodeid: NodeId,
+    /// Absent, as the addresses are, where only a channel announced the node.
+    alias: Option<String>,
+    addresses: Option<Vec<Address>>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    address: Option<String>,
+}
+
+impl Address {
+    fn v4(&self) -> Option<Ipv4Addr> {
+        self.address.as_ref()?.parse().ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -72,15 +88,18 @@ pub fn load_listchannels(
 ) -> Result<Loaded, LoadError> {
     let nodes: Nodes = parse(NODES, "lightning-cli listnodes", listnodes)?;
     let channels: Channels = parse(CHANNELS, "lightning-cli listchannels", listchannels)?;
-    let mut builder = GraphBuilder::new();
+    let (mut builder, mut about) = (GraphBuilder::new(), About::default());
     for node in nodes.nodes {
         builder.add_node(node.nodeid);
+        about.add_alias(node.nodeid, node.alias.as_deref().unwrap_or_default());
+        let addresses = node.addresses.iter().flatten().filter_map(Address::v4);
+        addresses.for_each(|address| about.add_address(node.nodeid, address));
     }
     let public = channels.channels.iter();
     for direction in public.filter(|direction| direction.public != Some(false)) {
         add(&mut builder, direction)?;
     }
-    Ok(Loaded::of(builder))
+    Ok(Loaded::of(builder, about))
 }
 
 fn parse<T: DeserializeOwned>(

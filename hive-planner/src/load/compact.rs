@@ -1,7 +1,9 @@
 //! Two CSV tables, one of nodes and one of channels: a tenth of the JSON forms' size.
 
+use super::about::About;
 use super::{LoadError, Loaded};
 use crate::graph::{BuildError, GraphBuilder};
+use core::net::Ipv4Addr;
 use core::str::FromStr;
 use csv::{Reader, StringRecord};
 use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, Sat, ShortChannelId};
@@ -13,7 +15,9 @@ const CHANNELS: &str = "the channels table";
 
 /// Reads a graph from two CSV tables with header rows.
 ///
-/// Nodes: `idx` (the number that channels use) and `pubkey`. Channels: `id` (`BLOCKxTXxOUT`, or an
+/// Nodes: `idx` (the number that channels use) and `pubkey`; where they are there, `alias`,
+/// `merchant` (a set of bits, one for each list that names the node; 0 or empty: none does) and
+/// `ip16` (the first two octets of an IPv4 address, as `3.230`). Channels: `id` (`BLOCKxTXxOUT`, or an
 /// ordinal N, which becomes the short channel id of that number), `node1`, `node2`, `capacity_sat`,
 /// and for each direction `_12` (set by `node1`) and `_21`: `state` (`on`, `off` or `none`),
 /// `base_msat`, `ppm`, `cltv`, `hmin_msat`, `hmax_msat`, `in_base_msat`, `in_ppm`, all empty when
@@ -23,30 +27,36 @@ const CHANNELS: &str = "the channels table";
 /// [`LoadError::Csv`], [`LoadError::Column`], [`LoadError::Field`] and [`LoadError::Inconsistent`],
 /// with the line.
 pub fn load_csv(nodes: impl Read, channels: impl Read) -> Result<Loaded, LoadError> {
-    let mut builder = GraphBuilder::new();
-    let ids = read_nodes(nodes, &mut builder)?;
+    let (mut builder, mut about) = (GraphBuilder::new(), About::default());
+    let ids = read_nodes(nodes, &mut builder, &mut about)?;
     let mut table = Table::open(CHANNELS, channels)?;
     let columns = ChannelColumns {
         id: table.column("id")?,
         nodes: [table.column("node1")?, table.column("node2")?],
         capacity: table.column("capacity_sat")?,
         policies: [
-            PolicyColumns::forward(&table)?,
-            PolicyColumns::backward(&table)?,
+            PolicyColumns::find(&table, POLICY_COLUMNS[0])?,
+            PolicyColumns::find(&table, POLICY_COLUMNS[1])?,
         ],
     };
     while table.next()? {
         read_channel(&table, &columns, &ids, &mut builder)?;
     }
-    Ok(Loaded::of(builder))
+    Ok(Loaded::of(builder, about))
 }
 
 fn read_nodes(
     nodes: impl Read,
     builder: &mut GraphBuilder,
+    about: &mut About,
 ) -> Result<BTreeMap<u32, NodeId>, LoadError> {
     let mut table = Table::open(NODES, nodes)?;
     let (idx, pubkey) = (table.column("idx")?, table.column("pubkey")?);
+    let notes = NoteColumns {
+        alias: table.find("alias"),
+        merchant: table.find("merchant"),
+        ip16: table.find("ip16"),
+    };
     let mut ids = BTreeMap::new();
     while table.next()? {
         let id: NodeId = table.parse(pubkey, "a node id of 66 hex digits")?;
@@ -54,8 +64,42 @@ fn read_nodes(
             return Err(table.field(idx, "a number that no line before has"));
         }
         builder.add_node(id);
+        notes.read(&table, id, about)?;
     }
     Ok(ids)
+}
+
+/// Columns that a nodes table may lack.
+struct NoteColumns {
+    alias: Option<Column>,
+    merchant: Option<Column>,
+    ip16: Option<Column>,
+}
+
+impl NoteColumns {
+    fn read<R: Read>(
+        &self,
+        table: &Table<R>,
+        node: NodeId,
+        about: &mut About,
+    ) -> Result<(), LoadError> {
+        let filled = |column: Option<Column>| column.filter(|c| !table.text(*c).is_empty());
+        if let Some(column) = filled(self.alias) {
+            about.add_alias(node, table.text(column));
+        }
+        if let Some(column) = filled(self.merchant)
+            && table.parse::<u32>(column, WHOLE)? != 0
+        {
+            about.merchants.insert(node);
+        }
+        if let Some(column) = filled(self.ip16) {
+            let whole = format!("{}.0.0", table.text(column));
+            let parsed: Result<Ipv4Addr, _> = whole.parse();
+            let address = parsed.map_err(|_| table.field(column, "two octets, as 3.230"))?;
+            about.add_address(node, address);
+        }
+        Ok(())
+    }
 }
 
 fn read_channel<R: Read>(
@@ -106,6 +150,30 @@ struct ChannelColumns {
     policies: [PolicyColumns; 2],
 }
 
+/// The columns of both directions, in the order of [`PolicyColumns`].
+const POLICY_COLUMNS: [[&str; 8]; 2] = [
+    [
+        "state_12",
+        "base_msat_12",
+        "ppm_12",
+        "cltv_12",
+        "hmin_msat_12",
+        "hmax_msat_12",
+        "in_base_msat_12",
+        "in_ppm_12",
+    ],
+    [
+        "state_21",
+        "base_msat_21",
+        "ppm_21",
+        "cltv_21",
+        "hmin_msat_21",
+        "hmax_msat_21",
+        "in_base_msat_21",
+        "in_ppm_21",
+    ],
+];
+
 struct PolicyColumns {
     state: Column,
     base: Column,
@@ -118,29 +186,26 @@ struct PolicyColumns {
 }
 
 impl PolicyColumns {
-    fn forward<R: Read>(table: &Table<R>) -> Result<Self, LoadError> {
+    fn find<R: Read>(table: &Table<R>, names: [&'static str; 8]) -> Result<Self, LoadError> {
+        let [
+            state,
+            base,
+            rate,
+            cltv,
+            minimum,
+            maximum,
+            inbound_base,
+            inbound_rate,
+        ] = names;
         Ok(Self {
-            state: table.column("state_12")?,
-            base: table.column("base_msat_12")?,
-            rate: table.column("ppm_12")?,
-            cltv: table.column("cltv_12")?,
-            minimum: table.column("hmin_msat_12")?,
-            maximum: table.column("hmax_msat_12")?,
-            inbound_base: table.column("in_base_msat_12")?,
-            inbound_rate: table.column("in_ppm_12")?,
-        })
-    }
-
-    fn backward<R: Read>(table: &Table<R>) -> Result<Self, LoadError> {
-        Ok(Self {
-            state: table.column("state_21")?,
-            base: table.column("base_msat_21")?,
-            rate: table.column("ppm_21")?,
-            cltv: table.column("cltv_21")?,
-            minimum: table.column("hmin_msat_21")?,
-            maximum: table.column("hmax_msat_21")?,
-            inbound_base: table.column("in_base_msat_21")?,
-            inbound_rate: table.column("in_ppm_21")?,
+            state: table.column(state)?,
+            base: table.column(base)?,
+            rate: table.column(rate)?,
+            cltv: table.column(cltv)?,
+            minimum: table.column(minimum)?,
+            maximum: table.column(maximum)?,
+            inbound_base: table.column(inbound_base)?,
+            inbound_rate: table.column(inbound_rate)?,
         })
     }
 
@@ -194,12 +259,15 @@ impl<R: Read> Table<R> {
     }
 
     fn column(&self, name: &'static str) -> Result<Column, LoadError> {
-        let place = self.header.iter().position(|column| column == name);
-        let place = place.ok_or(LoadError::Column {
+        self.find(name).ok_or(LoadError::Column {
             input: self.input,
             column: name,
-        })?;
-        Ok(Column { place, name })
+        })
+    }
+
+    fn find(&self, name: &'static str) -> Option<Column> {
+        let place = self.header.iter().position(|column| column == name)?;
+        Some(Column { place, name })
     }
 
     fn next(&mut self) -> Result<bool, LoadError> {

@@ -1,8 +1,10 @@
 //! `lncli describegraph`.
 
+use super::about::About;
 use super::number::Number;
 use super::{LoadError, Loaded};
 use crate::graph::GraphBuilder;
+use core::net::SocketAddrV4;
 use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, Sat, ShortChannelId};
 use serde::Deserialize;
 use std::io::{BufReader, Read};
@@ -18,6 +20,20 @@ struct Reply {
 #[derive(Deserialize)]
 struct Node {
     pub_key: NodeId,
+    alias: Option<String>,
+    addresses: Option<Vec<Address>>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    /// Host and port; IPv6 in brackets, Tor and names as text.
+    addr: Option<String>,
+}
+
+impl Address {
+    fn v4(&self) -> Option<SocketAddrV4> {
+        self.addr.as_ref()?.parse().ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -72,14 +88,17 @@ pub fn load_describegraph(json: impl Read) -> Result<Loaded, LoadError> {
         command: "lncli describegraph",
         source,
     })?;
-    let mut builder = GraphBuilder::new();
+    let (mut builder, mut about) = (GraphBuilder::new(), About::default());
     for node in &reply.nodes {
         builder.add_node(node.pub_key);
+        about.add_alias(node.pub_key, node.alias.as_deref().unwrap_or_default());
+        let addresses = node.addresses.iter().flatten().filter_map(Address::v4);
+        addresses.for_each(|address| about.add_address(node.pub_key, *address.ip()));
     }
     for edge in &reply.edges {
         add(&mut builder, edge)?;
     }
-    Ok(Loaded::of(builder))
+    Ok(Loaded::of(builder, about))
 }
 
 fn add(builder: &mut GraphBuilder, edge: &Edge) -> Result<(), LoadError> {
