@@ -222,7 +222,7 @@ fn reads_the_whole_mainnet_in_little_memory() {
         let expected = if name.contains("2025") {
             (163, 2_942)
         } else {
-            (248, 0)
+            (242, 0)
         };
         assert_eq!(marks, expected);
         assert!(loaded.aliases.len() > 10_000);
