@@ -1,20 +1,9 @@
 //! What an operator or an experiment may set.
 
+use crate::demand::DemandModel;
 use crate::routes::SenderModel;
 use hive_types::{Msat, Ppm, Sat, limits};
 use serde::{Deserialize, Serialize};
-
-/// How payers and payees are drawn from the graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DemandModel {
-    /// Every node alike at both ends.
-    Uniform,
-    /// Payees by public capacity, payers half by capacity and half alike: money sits where much is
-    /// paid, and people pay from small nodes too.
-    #[default]
-    Capacity,
-}
 
 /// Settings of the planner. Members that share them and the seed plan alike from equal graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

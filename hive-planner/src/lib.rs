@@ -6,6 +6,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`graph`] | the public network, compact and immutable, with updates from gossip |
+//! | [`demand`] | who pays whom, and how much: seeded samples |
 //! | [`load`] | graphs from CSV tables, `lncli describegraph`, `lightning-cli listchannels` |
 //! | [`routes`] | how senders weigh ways, Dijkstra, and routes priced to the millisatoshi |
 //! | [`targets`] | where the fleet opens, planned for all members, proposed by each for itself |
@@ -87,13 +88,15 @@
 //! ```
 
 mod config;
+pub mod demand;
 pub mod graph;
 pub mod load;
 pub mod pushes;
 pub mod routes;
 pub mod targets;
 
-pub use config::{DemandModel, PlannerConfig};
+pub use config::PlannerConfig;
+pub use demand::DemandModel;
 pub use pushes::plan_pushes;
 pub use targets::{
     ExpectedOpen, History, OpenObstacle, Plan, PlanNote, Work, check_open, plan_opens,
