@@ -48,7 +48,7 @@ mod amounts;
 mod stream;
 
 pub use amounts::{AmountClass, AmountModel, ParseAmountsError};
-pub(crate) use stream::SplitMix;
+pub use stream::SplitMix;
 
 use crate::graph::{Graph, NodeIndex};
 use core::fmt;
