@@ -87,6 +87,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod circulation;
 mod config;
 pub mod demand;
 pub mod graph;

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 pub mod fleet;
+pub mod instance;
 
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_planner::load::{Loaded, load_csv};
