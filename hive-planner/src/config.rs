@@ -1,6 +1,10 @@
 //! What an operator or an experiment may set.
 
-use crate::demand::DemandModel;
+mod grid;
+
+pub use grid::{Grid, GridError};
+
+use crate::demand::{AmountModel, Demand, DemandModel};
 use crate::routes::SenderModel;
 use hive_types::{Msat, Ppm, Sat, limits};
 use serde::{Deserialize, Serialize};
@@ -15,14 +19,17 @@ pub struct PlannerConfig {
     pub demand: DemandModel,
     /// How senders choose.
     pub sender: SenderModel,
-    /// The payment that the network is weighed for.
-    pub amount: Msat,
+    /// How much is paid. The network is weighed once for each class of amounts.
+    pub amounts: AmountModel,
     /// Payments a day over the whole network, to turn shares of demand into revenue.
     pub payments_per_day: u64,
-    /// Payers drawn.
-    pub payers: u32,
-    /// Payees drawn for each payer.
+    /// Payments drawn. With few the plan fits the sample better than the network.
+    pub payments: u32,
+    /// Payees drawn for them. Each takes one search through the graph.
     pub payees: u32,
+    /// Whether the finished plan is scored on a second sample, which takes about as many searches as
+    /// the first.
+    pub hold_out: bool,
     /// Targets that are looked at, the best connected first.
     pub candidates: u32,
     /// Dijkstra settles about this many nodes at most, of which half are for channels that are there;
@@ -30,8 +37,16 @@ pub struct PlannerConfig {
     pub work_limit: u64,
     /// The base fee that the plan assumes on fleet channels towards the outside.
     pub assumed_base: Msat,
-    /// The rate that it assumes there.
+    /// The rate that it begins with there.
     pub assumed_rate: Ppm,
+    /// Other rates that it tries for each channel. None: every channel has the assumed rate.
+    pub rates: Grid<Ppm>,
+    /// The capacities that channels may have. None: even parts of each member's capital, moved between
+    /// its channels where that earns more.
+    pub sizes: Grid<Sat>,
+    /// Of its capacity, what a channel carries one way in a day beyond what comes back, before it is
+    /// dry and has to wait for a refill.
+    pub turnover: Ppm,
     /// A new channel earns its on-chain cost back within this time or is not proposed.
     pub payback_days: u32,
     /// What the funding may cost above the node's own estimate.
@@ -70,14 +85,18 @@ impl Default for PlannerConfig {
             seed: 0,
             demand: DemandModel::default(),
             sender: SenderModel::default(),
-            amount: Msat::new(50_000_000),
+            amounts: AmountModel::default(),
             payments_per_day: 213_000,
-            payers: 48,
-            payees: 32,
+            payments: 20_000,
+            payees: 1_000,
+            hold_out: false,
             candidates: 200,
             work_limit: 40_000_000,
             assumed_base: Msat::ZERO,
             assumed_rate: Ppm::new(100),
+            rates: Grid::default(),
+            sizes: Grid::default(),
+            turnover: Ppm::new(250_000),
             payback_days: 180,
             feerate_headroom: Ppm::new(250_000),
             share_cap: limits::SHARE_CAP,
@@ -91,6 +110,26 @@ impl Default for PlannerConfig {
             push_fee_max: Msat::new(1_000_000),
             push_return: Ppm::ONE,
             push_outside_hops: 2,
+        }
+    }
+}
+
+impl PlannerConfig {
+    pub(crate) fn amount(&self) -> Msat {
+        self.amounts
+            .classes()
+            .last()
+            .map_or(Msat::ZERO, |class| class.amount)
+    }
+
+    /// The demand that plans are made from.
+    pub fn demand_sample(&self) -> Demand {
+        Demand {
+            model: self.demand,
+            amounts: self.amounts,
+            seed: self.seed,
+            payments: self.payments,
+            payees: self.payees,
         }
     }
 }

@@ -96,9 +96,11 @@ pub mod pushes;
 pub mod routes;
 pub mod targets;
 
-pub use config::PlannerConfig;
-pub use demand::DemandModel;
+pub use config::{Grid, GridError, PlannerConfig};
+pub use demand::{AmountModel, DemandModel};
 pub use pushes::plan_pushes;
 pub use targets::{
-    ExpectedOpen, History, OpenObstacle, Plan, PlanNote, Work, check_open, plan_opens,
+    Destination, ExpectedOpen, FleetPlan, HeldOut, History, OpenObstacle, Plan, PlanNote,
+    PlannedChannel, Problem, Progress, Seat, UnseenChannel, Watch, Work, check_open, plan_fleet,
+    plan_opens, unwatched,
 };

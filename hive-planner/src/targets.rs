@@ -13,12 +13,16 @@ mod check;
 mod demand;
 mod evidence;
 mod explain;
+mod fleet_plan;
 mod greedy;
+mod problem;
 mod scene;
 mod share;
 mod weigh;
 
 pub use check::{OpenObstacle, check_open};
+pub use fleet_plan::{Destination, FleetPlan, HeldOut, PlannedChannel};
+pub use problem::{Problem, Progress, Seat, UnseenChannel, Watch, unwatched};
 pub use weigh::Work;
 
 use crate::config::PlannerConfig;
@@ -146,6 +150,87 @@ impl fmt::Display for PlanNote {
             Self::WorkLimit => f.write_str("the work limit ended the plan early"),
         }
     }
+}
+
+/// Plans channels for every seat of the problem.
+///
+/// Equal arguments give equal plans, bit for bit, on any number of threads, as long as `watch` lets
+/// them end. Seats, closed targets and unseen peers need not be in the graph.
+pub fn plan_fleet(
+    graph: &Graph,
+    problem: &Problem,
+    config: &PlannerConfig,
+    watch: Watch<'_>,
+) -> FleetPlan {
+    watch(Progress { done: 0, of: 1 });
+    let Some((fleet, local)) = as_views(problem) else {
+        return FleetPlan::default();
+    };
+    let history = History {
+        capped: problem.capped.clone(),
+        cooldowns: BTreeMap::new(),
+    };
+    let plan = plan_opens(graph, &fleet, &local, &history, config);
+    let place = |id: &NodeId| problem.seats.iter().position(|seat| seat.id == *id);
+    let channels = plan.expected.iter().map(|open| PlannedChannel {
+        seat: place(&open.member).unwrap_or(0),
+        to: Destination::Outside(open.target),
+        capacity: open.capacity,
+        base: config.assumed_base,
+        rate: config.assumed_rate,
+        value_per_day: open.value_per_day,
+        confidence: hive_types::Ppm::ONE,
+        explanation: hive_types::Explanation::default(),
+    });
+    FleetPlan {
+        channels: channels.collect(),
+        capped: plan.capped,
+        revenue_before: plan.revenue_before,
+        revenue_after: plan.revenue_after,
+        work: plan.work,
+        notes: plan.notes,
+        ..FleetPlan::default()
+    }
+}
+
+fn as_views(problem: &Problem) -> Option<(FleetView, LocalSnapshot)> {
+    let me = problem.seats.first()?.id;
+    let members = problem.seats.iter().map(|seat| hive_types::FellowView {
+        node_id: seat.id,
+        tier: hive_types::Tier::Full,
+        fresh: true,
+        channels: Vec::new(),
+        constraint: hive_types::Constraint {
+            capital: seat.capital,
+            slots: seat.slots,
+            channel_min: seat.channel_min,
+            channel_max: seat.channel_max,
+        },
+        intents: Vec::new(),
+    });
+    let mut members: Vec<_> = members.collect();
+    members.sort_by_key(|member| member.node_id);
+    let fleet = FleetView {
+        me: Some(me),
+        members,
+        banned: problem.closed.iter().copied().collect(),
+        ..FleetView::default()
+    };
+    let local = LocalSnapshot {
+        node_id: me,
+        network: hive_types::Network::Bitcoin,
+        height: BlockHeight::new(0),
+        synced: true,
+        on_chain: hive_types::OnChain {
+            confirmed: Sat::new(u64::MAX / 2),
+            ..hive_types::OnChain::default()
+        },
+        feerate: hive_types::FeeratePerKw::new(253),
+        channels: Vec::new(),
+        peers: Vec::new(),
+        forwards: Vec::new(),
+    };
+    Some((fleet, local))
 }
 
 /// Plans opens for the whole fleet and proposes this member's.

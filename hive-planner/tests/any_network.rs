@@ -7,7 +7,7 @@ use common::fleet::{constraint, fleet, local};
 use common::{node, policy, scid};
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_planner::routes::SenderModel;
-use hive_planner::{DemandModel, History, PlannerConfig, plan_opens};
+use hive_planner::{AmountModel, DemandModel, History, PlannerConfig, plan_opens};
 use hive_types::{Msat, Sat};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -49,7 +49,7 @@ proptest! {
     ) {
         let me = members[0];
         let fleet = fleet(&members, constraint(slots, capital));
-        let config = PlannerConfig { sender, amount: Msat::new(amount), demand: DemandModel::Uniform, payers: 6, payees: 6, ..PlannerConfig::default() };
+        let config = PlannerConfig { sender, amounts: AmountModel::Fixed(Msat::new(amount)), demand: DemandModel::Uniform, payments: 36, payees: 6, ..PlannerConfig::default() };
         let plan = || plan_opens(&graph, &fleet, &local(me), &History::default(), &config);
         let found = plan();
         prop_assert_eq!(&plan(), &found);

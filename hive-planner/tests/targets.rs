@@ -39,6 +39,8 @@ fn config() -> PlannerConfig {
     PlannerConfig {
         demand: DemandModel::Uniform,
         sender: SenderModel::FeeOnly,
+        payments: 1_536,
+        payees: 48,
         ..PlannerConfig::default()
     }
 }
@@ -396,8 +398,8 @@ fn plans_on_the_whole_mainnet_for_members_that_are_new_to_it() {
     };
     let members = fleet(&[MEMBER, 101], constraint(2, 20_000_000));
     let config = PlannerConfig {
-        payers: 12,
-        payees: 24,
+        payments: 288,
+        payees: 12,
         candidates: 40,
         ..PlannerConfig::default()
     };

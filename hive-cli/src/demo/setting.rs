@@ -188,7 +188,7 @@ pub(crate) fn config(
 fn planner(graph: &Graph) -> PlannerConfig {
     let nodes = u32::try_from(graph.node_count()).unwrap_or(u32::MAX).max(1);
     PlannerConfig {
-        payers: 96,
+        payments: 9_216,
         payees: 96,
         candidates: (CANDIDATE_NODES / nodes).clamp(60, 200),
         work_limit: 12_000_000,

@@ -3,10 +3,11 @@
 use super::settings::{ConfigError, Key, Settings};
 use super::values::{flag, msat, ppm, sat, whole};
 use hive_planner::PlannerConfig;
+use hive_planner::demand::{AmountModel, ParseAmountsError};
 use hive_types::Ppm;
 
 table! { "planner.", PlannerConfig;
-    amount: msat, "the payment that the network is weighed for, in msat";
+    amounts: amounts, "how much is paid: an amount in msat, lognormal or mixed";
     candidates: positive, "targets that are looked at, the best connected first";
     work_limit: work, "nodes that one plan's searches settle at most; more takes longer";
     payback_days: positive, "days in which a channel must earn its on-chain cost back";
@@ -35,6 +36,11 @@ pub(super) fn read(settings: &Settings) -> Result<PlannerConfig, ConfigError> {
         )));
     }
     Ok(planner)
+}
+
+fn amounts(text: &str) -> Result<AmountModel, String> {
+    text.parse()
+        .map_err(|error: ParseAmountsError| error.to_string())
 }
 
 fn positive(text: &str) -> Result<u32, String> {

@@ -25,10 +25,10 @@ pub(super) fn sample(
     if outside.nodes.len() < 2 {
         return pairs;
     }
-    for turn in 0..config.payers {
+    for turn in 0..config.payees {
         let by_capacity = config.demand == DemandModel::Capacity && turn % 2 == 0;
         let payer = outside.draw(&mut chance, by_capacity);
-        for _ in 0..config.payees {
+        for _ in 0..config.payments / config.payees.max(1) {
             let payee = outside.draw(&mut chance, config.demand == DemandModel::Capacity);
             if payee != payer {
                 pairs.push(Pair { payer, payee });

@@ -139,7 +139,7 @@ impl Planner<'_> {
             ),
             fact("assumed fleet fee", self.assumed_fee()),
             fact("assumed sender", format!("{:?}", self.config.sender)),
-            fact("assumed payment", self.config.amount),
+            fact("assumed payment", self.config.amount()),
         ];
         facts.extend(self.alternatives(planned));
         Explanation { summary, facts }

@@ -299,7 +299,7 @@ impl Planner<'_> {
 
     /// A gain as revenue in a day.
     pub(super) fn per_day(&self, gain: u64) -> Msat {
-        let fee = self.config.assumed_rate.fee_on(self.config.amount);
+        let fee = self.config.assumed_rate.fee_on(self.config.amount());
         let fee = fee
             .unwrap_or_default()
             .saturating_add(self.config.assumed_base);

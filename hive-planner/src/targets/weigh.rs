@@ -72,14 +72,16 @@ impl<'a> Weighing<'a> {
         config: &'a PlannerConfig,
         work: &mut Work,
     ) -> Self {
-        let prices = Prices::new(graph, config.sender, config.amount, &scene.indices);
+        let prices = Prices::new(graph, config.sender, config.amount(), &scene.indices);
         let mut weighing = Self {
             graph,
             config,
             prices,
             pairs: Vec::new(),
             base: Vec::new(),
-            fleet_charge: units(Some(config.sender.charge(&assumed(config), config.amount))),
+            fleet_charge: units(Some(
+                config.sender.charge(&assumed(config), config.amount()),
+            )),
         };
         let pairs = sample(graph, &scene.indices, config);
         for payments in pairs.chunk_by(|one, next| one.payer == next.payer) {
@@ -123,7 +125,7 @@ impl<'a> Weighing<'a> {
                 let charge = self
                     .config
                     .sender
-                    .charge(edge.usable()?, self.config.amount);
+                    .charge(edge.usable()?, self.config.amount());
                 Some(units(Some(charge)).saturating_add(hop))
             });
             costs.min().unwrap_or(FAR)
@@ -138,7 +140,7 @@ impl<'a> Weighing<'a> {
     }
 
     fn hop(&self, capacity: Sat) -> Option<u32> {
-        let hop = self.config.sender.hop(self.config.amount, capacity)?;
+        let hop = self.config.sender.hop(self.config.amount(), capacity)?;
         Some(units(Some(hop)))
     }
 
@@ -184,7 +186,11 @@ impl<'a> Weighing<'a> {
         let edges = self.graph.channels_of(node);
         let mut charges: Vec<u32> = edges
             .filter_map(|edge| edge.policy.filter(|policy| !policy.disabled))
-            .map(|policy| units(Some(self.config.sender.charge(&policy, self.config.amount))))
+            .map(|policy| {
+                units(Some(
+                    self.config.sender.charge(&policy, self.config.amount()),
+                ))
+            })
             .collect();
         charges.sort_unstable();
         charges.get(charges.len() / 2).copied().unwrap_or(FAR)
@@ -212,7 +218,7 @@ impl<'a> Weighing<'a> {
         let mut ends = self.planned(reach, attachment.capacity);
         if let Some(policy) = attachment.inbound {
             let charge =
-                policy.map(|policy| self.config.sender.charge(&policy, self.config.amount));
+                policy.map(|policy| self.config.sender.charge(&policy, self.config.amount()));
             let charge = units(charge);
             for (cost, pair) in ends.arrive.iter_mut().zip(&self.pairs) {
                 let own = pair.payer == reach.node;
@@ -258,7 +264,7 @@ fn assumed(config: &PlannerConfig) -> ChannelPolicy {
         rate: config.assumed_rate,
         cltv_delta: ASSUMED_CLTV_DELTA,
         htlc_minimum: hive_types::Msat::ZERO,
-        htlc_maximum: config.amount,
+        htlc_maximum: config.amount(),
         disabled: false,
         inbound_base_msat: 0,
         inbound_ppm: 0,
@@ -273,6 +279,6 @@ const ASSUMED_CLTV_DELTA: u16 = 80;
 /// Channel Balances", 2021).
 pub(super) fn liquidity(config: &PlannerConfig, capacity: Sat) -> Ppm {
     let capacity = capacity.to_msat_saturating().get();
-    let free = capacity.saturating_sub(config.amount.get());
+    let free = capacity.saturating_sub(config.amount().get());
     Ppm::of(free, capacity)
 }

@@ -75,8 +75,8 @@ pub fn member_config(node: NodeId) -> Config {
 /// A planner that is done within a millisecond or two on a hundred nodes.
 fn small_planner() -> PlannerConfig {
     PlannerConfig {
-        payers: 10,
-        payees: 8,
+        payments: 80,
+        payees: 10,
         candidates: 12,
         work_limit: 8_000,
         ..PlannerConfig::default()
