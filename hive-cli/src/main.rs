@@ -1,10 +1,15 @@
 //! `hive`: the demo, the simulator, and the operator's commands.
 
+mod columns;
 mod demo;
 mod embedded;
 mod failure;
 mod graph_file;
+mod markup;
+mod measure;
 mod operator;
+mod plan;
+mod progress;
 mod simulator;
 
 use clap::{Args, Command, FromArgMatches};
@@ -47,6 +52,10 @@ fn program() -> Command {
             simulator::Options::augment_args(Command::new("sim"))
                 .about("run fleets with faults, one world per seed, and check them"),
         )
+        .subcommand(
+            plan::Options::augment_args(Command::new("plan"))
+                .about("where nodes of yours would open channels, on a graph from a file"),
+        )
         .subcommands(operator::commands())
 }
 
@@ -66,6 +75,9 @@ fn run() -> Result<ExitCode, Failure> {
         }
         Some(("sim", matches)) => {
             simulator::run(&simulator::Options::from_arg_matches(matches).map_err(unread)?)
+        }
+        Some(("plan", matches)) => {
+            plan::run(&plan::Options::from_arg_matches(matches).map_err(unread)?)
         }
         Some((name, matches)) => operator::run(name, matches),
         None => Err(Failure::Usage("name a command; see hive --help".into())),

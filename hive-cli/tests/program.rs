@@ -64,7 +64,7 @@ fn commands_say_what_they_need() {
     refused(&["vouch", "02ab"], &["66 hex digits", "usage"]);
     refused(&["mode", "yolo"], &["yolo", "advisor"]);
     refused(&["status", "now"], &["too many", "usage: hive hive-status"]);
-    refused(&["plan"], &["plan"]);
+    refused(&["plan"], &["--graph"]);
 }
 
 #[test]
@@ -113,9 +113,14 @@ fn graphs_that_are_none_are_told() {
     demo(&path("nowhere"), &["nowhere", "can be read"]);
     demo(folder.path(), &["no graph is there", "channels.csv"]);
     fs::write(path("cut.json"), "{\"nodes\": [").unwrap();
-    demo(&path("cut.json"), &["cut.json", "no JSON object"]);
-    fs::write(path("half.json"), "{\"channels\": []}").unwrap();
-    demo(&path("half.json"), &["listnodes"]);
+    demo(&path("cut.json"), &["cut.json", "no whole JSON object"]);
+    fs::write(path("half.json"), "{\"nodes\": []}").unwrap();
+    demo(&path("half.json"), &["listchannels"]);
+    fs::write(path("text.json"), "seven channels").unwrap();
+    demo(
+        &path("text.json"),
+        &["no whole JSON object", "describegraph"],
+    );
     fs::write(path("small.json"), "{\"nodes\": [], \"edges\": []}").unwrap();
     demo(&path("small.json"), &["only 0 nodes"]);
     let csv = path("csv");

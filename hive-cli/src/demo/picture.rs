@@ -1,5 +1,6 @@
 //! What a terminal shows, as an SVG picture for the README.
 
+use crate::markup::{cut, escape};
 use std::fmt::Write;
 
 const COLUMNS: usize = 124;
@@ -43,7 +44,7 @@ pub(crate) fn draw(lines: &[String]) -> String {
     );
     for (place, line) in chosen.iter().enumerate() {
         let y = MARGIN + (place + 1) * HEIGHT - 4;
-        let text = escape(&cut(line));
+        let text = escape(&cut(line, COLUMNS));
         // Writing to a string can't fail.
         let _ = writeln!(
             svg,
@@ -53,19 +54,6 @@ pub(crate) fn draw(lines: &[String]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
-}
-
-fn cut(line: &str) -> String {
-    match line.chars().count() > COLUMNS {
-        true => line.chars().take(COLUMNS - 1).chain(['…']).collect(),
-        false => line.to_owned(),
-    }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 fn colour(line: &str) -> &'static str {

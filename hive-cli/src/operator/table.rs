@@ -1,5 +1,6 @@
 //! Answers as people read them.
 
+use crate::columns::{pairs, table};
 use hive_core::{ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status};
 use hive_node::control::CommandName;
 use hive_node::store::AuditRow;
@@ -24,35 +25,6 @@ pub(crate) fn render(command: CommandName, value: &Value) -> String {
         Ok(Reply::Report(found)) => report(&found),
         Err(_) => format!("{value:#}"),
     }
-}
-
-/// Columns as wide as their widest cell.
-fn table(head: &[&str], rows: Vec<Vec<String>>, empty: &str) -> String {
-    if rows.is_empty() {
-        return empty.to_owned();
-    }
-    let head = head.iter().map(|name| (*name).to_owned()).collect();
-    let all: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| {
-        let cells = all.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().enumerate();
-        let cells = cells.map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
-        let cells: Vec<String> = cells.collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    all.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// Name and value, one pair a line.
-fn pairs(rows: Vec<(&str, String)>) -> String {
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines = rows
-        .iter()
-        .map(|(name, value)| format!("{name:<width$}  {value}"));
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn yes_no(is_so: bool) -> String {
@@ -246,16 +218,6 @@ mod tests {
         ] {
             assert_eq!(time(UnixMillis::new(secs * 1_000)), expected);
         }
-    }
-
-    #[test]
-    fn columns_line_up_and_empty_tables_say_so() {
-        let rows = vec![
-            vec!["a".into(), "bb".into()],
-            vec!["ccc".into(), "d".into()],
-        ];
-        assert_eq!(table(&["x", "y"], rows, "none"), "x    y\na    bb\nccc  d");
-        assert_eq!(table(&["x"], Vec::new(), "none"), "none");
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! The command line of `hive plan`, and what it asks for.
+
+use crate::failure::Failure;
+use hive_planner::PlannerConfig;
+use hive_planner::demand::{AmountModel, DemandModel};
+use hive_planner::routes::SenderModel;
+use hive_types::{Constraint, FeeratePerKw, Msat, NodeId, Ppm, Sat, limits};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Channels of one member; more than the largest routing nodes open at once.
+const CHANNELS_MAX: u32 = 500;
+
+/// What the user asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The network: a folder with channels.csv and nodes.csv (.zst too), a describegraph file, or the
+    /// files of listchannels and listnodes
+    #[arg(long, num_args = 1..=2, required = true, value_name = "PATH")]
+    pub(super) graph: Vec<PathBuf>,
+    /// A member's node id; again for each member. One that is not in the graph is a new node
+    #[arg(long = "member", num_args = 1.., required = true, value_name = "NODE_ID", value_parser = node_id)]
+    members: Vec<NodeId>,
+    /// New channels of each member, at most
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=i64::from(CHANNELS_MAX)))]
+    channels: u32,
+    /// What each member puts into them, in sat
+    #[arg(long, value_name = "SAT")]
+    capital: u64,
+    /// The smallest channel, in sat
+    #[arg(long, default_value_t = 1_000_000, value_name = "SAT")]
+    channel_min: u64,
+    /// The largest channel, in sat; the whole capital without it
+    #[arg(long, value_name = "SAT")]
+    channel_max: Option<u64>,
+    /// How payers choose their ways: lnd, ldk or fee
+    #[arg(long, default_value = "lnd", value_parser = sender)]
+    sender: SenderModel,
+    /// Who pays whom: uniform, capacity or merchant (CSV graphs only)
+    #[arg(long, default_value = "capacity", value_parser = parsed::<DemandModel>)]
+    demand: DemandModel,
+    /// What is paid: a number of sat, lognormal or mixed
+    #[arg(long, default_value = "60000", value_name = "SAT", value_parser = amount)]
+    amount: AmountModel,
+    /// What members charge outsiders, in millionths
+    #[arg(long, default_value_t = 100, value_name = "PPM")]
+    fee_ppm: u32,
+    /// The feerate that opens are counted at, in sat/vB
+    #[arg(long, default_value_t = 2, value_name = "SAT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    feerate: u32,
+    /// A channel must earn its on-chain cost back in so many days
+    #[arg(long, default_value_t = 180, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    payback_days: u32,
+    /// Nodes that are weighed as targets, the best connected first
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    candidates: u32,
+    /// Chooses the payments that the plan is made for
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Open to each target from one member only
+    #[arg(long)]
+    unique: bool,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Draw the plan on the network into an SVG file
+    #[arg(long, value_name = "FILE")]
+    pub(super) picture: Option<PathBuf>,
+}
+
+fn node_id(text: &str) -> Result<NodeId, String> {
+    let parsed = text.trim().parse::<NodeId>();
+    parsed.map_err(|error| {
+        format!(
+            "{error}; a node id has 66 hex digits and begins with 02 or 03, as getinfo prints it"
+        )
+    })
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+pub(crate) fn sender(text: &str) -> Result<SenderModel, String> {
+    match text {
+        "lnd" => Ok(SenderModel::Lnd),
+        "ldk" => Ok(SenderModel::Ldk),
+        "fee" | "feeonly" => Ok(SenderModel::FeeOnly),
+        _ => Err("take lnd, ldk or fee".into()),
+    }
+}
+
+/// Sat on the command line, where the library has msat.
+pub(crate) fn amount(text: &str) -> Result<AmountModel, String> {
+    let number = text
+        .strip_suffix("sat")
+        .unwrap_or(text)
+        .replace([',', '_'], "");
+    match number.parse::<u64>() {
+        Ok(sat) if sat > 0 => match Sat::new(sat).to_msat() {
+            Some(amount) => Ok(AmountModel::Fixed(amount)),
+            None => Err("that is more bitcoin than there can be".into()),
+        },
+        Err(_) if ["lognormal", "mixed"].contains(&text) => parsed(text),
+        _ => Err("give a number of sat from 1, lognormal or mixed".into()),
+    }
+}
+
+/// What to plan, checked.
+pub(super) struct Request {
+    pub(super) members: Vec<NodeId>,
+    /// Of each member.
+    pub(super) constraint: Constraint,
+    pub(super) feerate: FeeratePerKw,
+    pub(super) config: PlannerConfig,
+}
+
+impl Request {
+    pub(super) fn of(options: &Options) -> Result<Self, Failure> {
+        let distinct: BTreeSet<NodeId> = options.members.iter().copied().collect();
+        let usage = |text: String| Err(Failure::Usage(text));
+        if distinct.len() < options.members.len() {
+            return usage("a member is named twice; name each once".into());
+        }
+        if distinct.len() > limits::MEMBERS {
+            return usage(format!(
+                "a fleet has at most {} members; name fewer",
+                limits::MEMBERS
+            ));
+        }
+        let AmountModel::Fixed(amount) = options.amount else {
+            return usage("only fixed amounts yet".into());
+        };
+        Ok(Self {
+            members: options.members.clone(),
+            constraint: constraint(options)?,
+            feerate: FeeratePerKw::from_sat_per_vbyte(options.feerate),
+            config: PlannerConfig {
+                seed: options.seed,
+                demand: options.demand,
+                sender: options.sender,
+                amount,
+                candidates: options.candidates,
+                assumed_base: Msat::ZERO,
+                assumed_rate: Ppm::new(options.fee_ppm),
+                payback_days: options.payback_days,
+                strictly_unique: options.unique,
+                work_limit: u64::MAX,
+                ..PlannerConfig::default()
+            },
+        })
+    }
+}
+
+/// Money that makes one channel at least.
+fn constraint(options: &Options) -> Result<Constraint, Failure> {
+    let (capital, least) = (options.capital, options.channel_min);
+    let most = options.channel_max.unwrap_or(capital);
+    if Sat::new(capital).to_msat().is_none() {
+        return Err(Failure::Usage(format!(
+            "--capital {capital} is more bitcoin than there can be"
+        )));
+    }
+    if least == 0 {
+        return Err(Failure::Usage(
+            "--channel-min 0 is no channel; nodes refuse less than 20000 sat".into(),
+        ));
+    }
+    if capital < least {
+        return Err(Failure::Usage(format!(
+            "--capital {capital} is less than one channel of --channel-min {least}; raise the one or lower the other"
+        )));
+    }
+    if most < least {
+        return Err(Failure::Usage(format!(
+            "--channel-max {most} is below --channel-min {least}; raise the one or lower the other"
+        )));
+    }
+    Ok(Constraint {
+        capital: Sat::new(capital),
+        slots: options.channels,
+        channel_min: Sat::new(least),
+        channel_max: Sat::new(most),
+    })
+}
