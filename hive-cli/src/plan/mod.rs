@@ -13,21 +13,24 @@ use crate::failure::Failure;
 use crate::graph_file;
 use options::Request;
 use outcome::Outcome;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Plans, tells and draws. The status is 0 also when nothing is worth opening: that is an answer.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let request = Request::of(options)?;
+    // What is wrong with the flags is told before a large file is read.
+    Request::of(options, BTreeSet::new())?;
     let file = graph_file::load(&options.graph)?;
+    let request = Request::of(options, file.loaded.merchants.clone())?;
     if file.loaded.graph.channel_count() == 0 {
         return Err(Failure::Graph {
             path: options.graph.first().cloned().unwrap_or_default(),
             reason: "it holds no channel, so nobody pays anybody; export the graph of a node that has caught up".into(),
         });
     }
-    let outcome = search::search(&request, &file)?;
+    let outcome = search::search(&request, &file);
     if let Some(path) = &options.picture {
         draw(path, &outcome, &file)?;
     }

@@ -1,12 +1,13 @@
 //! The command line of `hive plan`, and what it asks for.
 
 use crate::failure::Failure;
-use hive_planner::PlannerConfig;
 use hive_planner::demand::{AmountModel, DemandModel};
 use hive_planner::routes::SenderModel;
-use hive_types::{Constraint, FeeratePerKw, Msat, NodeId, Ppm, Sat, limits};
+use hive_planner::{Grid, GridError, PlannerConfig, Problem, Seat};
+use hive_types::{Constraint, Msat, NodeId, Ppm, Sat, limits};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Channels of one member; more than the largest routing nodes open at once.
 const CHANNELS_MAX: u32 = 500;
@@ -42,12 +43,15 @@ pub(crate) struct Options {
     /// What is paid: a number of sat, lognormal or mixed
     #[arg(long, default_value = "60000", value_name = "SAT", value_parser = amount)]
     amount: AmountModel,
-    /// What members charge outsiders, in millionths
-    #[arg(long, default_value_t = 100, value_name = "PPM")]
-    fee_ppm: u32,
-    /// The feerate that opens are counted at, in sat/vB
-    #[arg(long, default_value_t = 2, value_name = "SAT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    feerate: u32,
+    /// What members charge outsiders, in millionths; several, with commas, are tried for each channel
+    #[arg(long, default_value = "100", value_delimiter = ',', value_name = "PPM")]
+    fee_ppm: Vec<u32>,
+    /// Capacities in sat, with commas, that channels may have; even parts of the capital without it
+    #[arg(long, value_delimiter = ',', value_name = "SAT")]
+    channel_size: Vec<u64>,
+    /// What one channel costs on the chain, its close counted, in sat
+    #[arg(long, default_value_t = 1_000, value_name = "SAT", value_parser = clap::value_parser!(u64).range(..=100_000_000))]
+    open_cost: u64,
     /// A channel must earn its on-chain cost back in so many days
     #[arg(long, default_value_t = 180, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     payback_days: u32,
@@ -57,9 +61,15 @@ pub(crate) struct Options {
     /// Chooses the payments that the plan is made for
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// No channels between members
+    #[arg(long)]
+    no_links: bool,
     /// Open to each target from one member only
     #[arg(long)]
     unique: bool,
+    /// Take the best that is found in so many seconds, and mark it as cut
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    deadline: Option<u64>,
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub(super) json: bool,
@@ -108,48 +118,80 @@ pub(crate) fn amount(text: &str) -> Result<AmountModel, String> {
 
 /// What to plan, checked.
 pub(super) struct Request {
-    pub(super) members: Vec<NodeId>,
+    pub(super) problem: Problem,
+    pub(super) config: PlannerConfig,
     /// Of each member.
     pub(super) constraint: Constraint,
-    pub(super) feerate: FeeratePerKw,
-    pub(super) config: PlannerConfig,
+    pub(super) deadline: Option<Duration>,
 }
 
 impl Request {
-    pub(super) fn of(options: &Options) -> Result<Self, Failure> {
-        let distinct: BTreeSet<NodeId> = options.members.iter().copied().collect();
-        let usage = |text: String| Err(Failure::Usage(text));
-        if distinct.len() < options.members.len() {
-            return usage("a member is named twice; name each once".into());
-        }
-        if distinct.len() > limits::MEMBERS {
-            return usage(format!(
-                "a fleet has at most {} members; name fewer",
-                limits::MEMBERS
-            ));
-        }
-        let AmountModel::Fixed(amount) = options.amount else {
-            return usage("only fixed amounts yet".into());
+    pub(super) fn of(options: &Options, merchants: BTreeSet<NodeId>) -> Result<Self, Failure> {
+        let constraint = constraint(options)?;
+        let seat = |id: &NodeId| Seat {
+            channel_min: constraint.channel_min,
+            channel_max: constraint.channel_max,
+            ..Seat::new(*id, constraint.slots, constraint.capital)
         };
+        check_members(&options.members)?;
         Ok(Self {
-            members: options.members.clone(),
-            constraint: constraint(options)?,
-            feerate: FeeratePerKw::from_sat_per_vbyte(options.feerate),
-            config: PlannerConfig {
-                seed: options.seed,
-                demand: options.demand,
-                sender: options.sender,
-                amount,
-                candidates: options.candidates,
-                assumed_base: Msat::ZERO,
-                assumed_rate: Ppm::new(options.fee_ppm),
-                payback_days: options.payback_days,
-                strictly_unique: options.unique,
-                work_limit: u64::MAX,
-                ..PlannerConfig::default()
+            problem: Problem {
+                seats: options.members.iter().map(seat).collect(),
+                open_cost: Sat::new(options.open_cost),
+                links: !options.no_links,
+                merchants,
+                ..Problem::default()
             },
+            config: config(options)?,
+            constraint,
+            deadline: options.deadline.map(Duration::from_secs),
         })
     }
+}
+
+fn check_members(members: &[NodeId]) -> Result<(), Failure> {
+    let distinct: BTreeSet<&NodeId> = members.iter().collect();
+    let wrong = if distinct.len() < members.len() {
+        "a member is named twice; name each once".to_owned()
+    } else if members.len() > limits::MEMBERS {
+        format!(
+            "a fleet has at most {} members; name fewer",
+            limits::MEMBERS
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(wrong))
+}
+
+fn config(options: &Options) -> Result<PlannerConfig, Failure> {
+    let named = |what: &str, error: GridError| Failure::Usage(format!("{what}: {error}"));
+    let rates: Vec<Ppm> = options.fee_ppm.iter().map(|ppm| Ppm::new(*ppm)).collect();
+    let sizes: Vec<Sat> = options
+        .channel_size
+        .iter()
+        .map(|sat| Sat::new(*sat))
+        .collect();
+    // The first is what the plan begins with, and the only one is no choice.
+    let (first, rest) = rates
+        .split_first()
+        .map_or((Ppm::ZERO, &[][..]), |(first, rest)| (*first, rest));
+    Ok(PlannerConfig {
+        seed: options.seed,
+        demand: options.demand,
+        sender: options.sender,
+        amounts: options.amount,
+        candidates: options.candidates,
+        assumed_base: Msat::ZERO,
+        assumed_rate: first,
+        rates: Grid::new(rest).map_err(|error| named("--fee-ppm", error))?,
+        sizes: Grid::new(&sizes).map_err(|error| named("--channel-size", error))?,
+        payback_days: options.payback_days,
+        strictly_unique: options.unique,
+        hold_out: true,
+        work_limit: u64::MAX,
+        ..PlannerConfig::default()
+    })
 }
 
 /// Money that makes one channel at least.
@@ -174,6 +216,15 @@ fn constraint(options: &Options) -> Result<Constraint, Failure> {
     if most < least {
         return Err(Failure::Usage(format!(
             "--channel-max {most} is below --channel-min {least}; raise the one or lower the other"
+        )));
+    }
+    if let Some(size) = options
+        .channel_size
+        .iter()
+        .find(|size| !(least..=most).contains(size))
+    {
+        return Err(Failure::Usage(format!(
+            "--channel-size {size} is not between --channel-min {least} and the largest channel, {most}"
         )));
     }
     Ok(Constraint {

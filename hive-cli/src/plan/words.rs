@@ -3,7 +3,7 @@
 use super::outcome::{MemberFacts, Open, Outcome};
 use crate::columns::{grouped, sat_of_msat, table};
 use crate::markup::cut;
-use hive_types::NodeId;
+use hive_types::{NodeId, Ppm};
 
 /// Characters of a name in a table.
 const NAME: usize = 24;
@@ -58,30 +58,64 @@ fn opens(outcome: &Outcome) -> String {
         vec![
             (number + 1).to_string(),
             member(&open.member),
-            name(open.target_alias.as_deref(), &open.target),
+            match open.fellow {
+                true => member(&open.target),
+                false => name(open.target_alias.as_deref(), &open.target),
+            },
             open.target.to_string(),
             grouped(open.capacity_sat.get()),
+            open.assumed_rate_ppm.get().to_string(),
             sat_of_msat(open.value_msat_per_day.get()),
         ]
     };
-    let rows = outcome.opens.iter().enumerate().map(row).collect();
-    let head = ["", "member", "opens to", "node id", "sat", "sat a day"];
-    table(&head, rows, "Nothing is worth opening.")
+    let rows: Vec<_> = outcome.opens.iter().enumerate().map(row).collect();
+    let head = [
+        "",
+        "member",
+        "opens to",
+        "node id",
+        "sat",
+        "ppm",
+        "sat a day",
+    ];
+    let table = table(&head, rows, "Nothing is worth opening.");
+    let why = outcome.opens.iter().enumerate();
+    let why = why.map(|(number, open)| format!("{}. {}", number + 1, open.explanation.summary));
+    let why: Vec<String> = why.collect();
+    [table, why.join("\n")].join("\n\n").trim_end().to_owned()
 }
 
 fn sums(outcome: &Outcome) -> String {
-    let before = outcome.revenue_before_msat_per_day.get();
-    let after = outcome.revenue_after_msat_per_day.get();
-    format!(
-        "Together the channels earn {} sat a day after it, {} before, on the payments that the plan was made for.\n\
-         Took {} s{}.",
-        sat_of_msat(after),
-        sat_of_msat(before),
+    let before = sat_of_msat(outcome.revenue_before_msat_per_day.get());
+    let after = sat_of_msat(outcome.revenue_after_msat_per_day.get());
+    let mut lines = vec![format!(
+        "On the payments that the plan was made for: {after} sat a day, {before} before, {} of payments.",
+        percent(outcome.share_after_ppm)
+    )];
+    if let Some(fair) = outcome.held_out {
+        lines.push(format!(
+            "On {} payments that it was not made for: {} sat a day (95 %: {} to {}), {} of payments ({} to {}). Trust these.",
+            grouped(fair.payments.into()),
+            sat_of_msat(fair.revenue.get()),
+            sat_of_msat(fair.revenue_low.get()),
+            sat_of_msat(fair.revenue_high.get()),
+            percent(fair.share),
+            percent(fair.share_low),
+            percent(fair.share_high)
+        ));
+    }
+    lines.push(format!(
+        "Took {} s{}.",
         outcome.wall_seconds,
-        if outcome.cut {
-            " and was CUT by a limit: a longer run may find better"
+        if outcome.work.cut {
+            " and was CUT by a limit: more time may find better"
         } else {
             ""
         }
-    )
+    ));
+    lines.join("\n")
+}
+
+fn percent(share: Ppm) -> String {
+    format!("{:.2} %", f64::from(share.get()) / 10_000.0)
 }
