@@ -7,7 +7,7 @@ mod common;
 use common::fleet::{constraint, fleet, local};
 use common::real_tables;
 use hive_planner::load::load_csv;
-use hive_planner::routes::{Prices, Role, SenderModel};
+use hive_planner::routes::{Prices, SenderModel};
 use hive_planner::{History, PlannerConfig, plan_opens};
 use hive_types::Msat;
 use std::collections::BTreeSet;
@@ -53,9 +53,10 @@ fn main() {
     let amount = Msat::new(60_000_000);
     let prices = Prices::new(&graph, SenderModel::Lnd, amount, &BTreeSet::new());
     let sources: Vec<_> = graph.nodes().map(|(node, _)| node).step_by(640).collect();
+    let mut searcher = prices.searcher();
     let search = median(5, || {
         for source in &sources {
-            black_box(prices.from(*source, Role::Forwarder));
+            black_box(searcher.to(*source).settled());
         }
     });
     figure(

@@ -4,29 +4,16 @@
 //! whatever order it arrived in. The whole mainnet of late 2025 takes about seven megabytes.
 
 mod builder;
+mod place;
 mod policy;
 mod update;
 
 pub use builder::{BuildError, GraphBuilder};
+pub use place::{EdgeIndex, NodeIndex};
 pub use update::GraphUpdate;
 
 use hive_types::{ChannelPolicy, NodeId, Sat, ShortChannelId};
 use policy::PackedPolicy;
-
-/// A node's place in the [`Graph`] that gave it. Places follow the order of node ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeIndex(u32);
-
-impl NodeIndex {
-    pub(crate) const fn new(place: usize) -> Self {
-        Self(place as u32)
-    }
-
-    /// The place as a number from zero, below [`Graph::node_count`].
-    pub const fn get(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// A channel between two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +29,8 @@ pub struct Channel {
 /// One direction of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
+    /// Its place in the graph.
+    pub index: EdgeIndex,
     /// The channel's place in the chain.
     pub scid: ShortChannelId,
     /// The node that forwards and charges.
@@ -141,7 +130,10 @@ impl Graph {
     /// The direction of a channel that leaves `from`; `None` when `from` is not one of its ends.
     pub fn edge(&self, scid: ShortChannelId, from: NodeIndex) -> Option<Edge> {
         let row = self.row_of(scid)?;
-        let end = self.channels[row].nodes.iter().position(|n| *n == from.0)?;
+        let end = self.channels[row]
+            .nodes
+            .iter()
+            .position(|n| *n == from.row())?;
         Some(self.read_edge((row << 1 | end) as u32))
     }
 
@@ -150,17 +142,17 @@ impl Graph {
     /// # Panics
     /// When the index comes from another, larger graph.
     pub fn channels_of(&self, node: NodeIndex) -> impl ExactSizeIterator<Item = Edge> + '_ {
-        let half_edges = self.half_edges_of(node.0).iter();
+        let half_edges = self.half_edges_of(node.row()).iter();
         half_edges.map(|half| self.read_edge(half.arc))
     }
 
     /// The channels from one node to another, as edges that leave `from`, by short channel id.
     pub fn between(&self, from: NodeIndex, to: NodeIndex) -> impl Iterator<Item = Edge> + '_ {
-        let half_edges = self.half_edges_of(from.0);
-        let start = half_edges.partition_point(|half| half.neighbour < to.0);
+        let half_edges = self.half_edges_of(from.row());
+        let start = half_edges.partition_point(|half| half.neighbour < to.row());
         let parallel = half_edges[start..].iter();
         parallel
-            .take_while(move |half| half.neighbour == to.0)
+            .take_while(move |half| half.neighbour == to.row())
             .map(|half| self.read_edge(half.arc))
     }
 
@@ -169,14 +161,34 @@ impl Graph {
         (0..self.policies.len() as u32).map(|arc| self.read_edge(arc))
     }
 
+    /// The edge at this place of [`Graph::edges`].
+    ///
+    /// # Panics
+    /// When the index comes from another, larger graph.
+    pub fn edge_at(&self, index: EdgeIndex) -> Edge {
+        self.read_edge(index.row())
+    }
+
+    /// The nodes that the edge at this place leaves and reaches.
+    ///
+    /// # Panics
+    /// When the index comes from another, larger graph.
+    pub fn ends_of(&self, index: EdgeIndex) -> (NodeIndex, NodeIndex) {
+        let (nodes, end) = (self.channels[index.get() >> 1].nodes, index.get() & 1);
+        (
+            NodeIndex::from_row(nodes[end]),
+            NodeIndex::from_row(nodes[end ^ 1]),
+        )
+    }
+
     /// How many channels a node has.
     pub fn degree_of(&self, node: NodeIndex) -> usize {
-        self.half_edges_of(node.0).len()
+        self.half_edges_of(node.row()).len()
     }
 
     /// What a node's public channels hold together; each channel counts at both its ends.
     pub fn capacity_of(&self, node: NodeIndex) -> Sat {
-        let half_edges = self.half_edges_of(node.0).iter();
+        let half_edges = self.half_edges_of(node.row()).iter();
         half_edges
             .map(|half| Sat::new(self.channels[half.arc as usize >> 1].capacity))
             .sum()
@@ -189,19 +201,6 @@ impl Graph {
             + self.policies.capacity() * size_of::<PackedPolicy>()
             + self.offsets.capacity() * size_of::<u32>()
             + self.half_edges.capacity() * size_of::<HalfEdge>()
-    }
-
-    /// Rows as the graph holds them, for arrays that lie beside it: offsets, and for each half edge
-    /// what `make` says of its neighbour and its arc. The reverse of an arc is its number with the
-    /// lowest bit flipped.
-    pub(crate) fn map_half_edges<T>(&self, make: impl Fn(u32, u32) -> T) -> (Vec<u32>, Vec<T>) {
-        let rows = self.half_edges.iter();
-        let made = rows.map(|half| make(half.neighbour, half.arc));
-        (self.offsets.clone(), made.collect())
-    }
-
-    pub(crate) fn edge_of_arc(&self, arc: u32) -> Edge {
-        self.read_edge(arc)
     }
 
     fn row_of(&self, scid: ShortChannelId) -> Option<usize> {
@@ -218,7 +217,7 @@ impl Graph {
     fn read_channel(row: &ChannelRow) -> Channel {
         Channel {
             scid: ShortChannelId::from_u64(row.scid),
-            nodes: row.nodes.map(NodeIndex),
+            nodes: row.nodes.map(NodeIndex::from_row),
             capacity: Sat::new(row.capacity),
         }
     }
@@ -226,9 +225,10 @@ impl Graph {
     fn read_edge(&self, arc: u32) -> Edge {
         let (row, end) = (&self.channels[arc as usize >> 1], arc as usize & 1);
         Edge {
+            index: EdgeIndex::from_row(arc),
             scid: ShortChannelId::from_u64(row.scid),
-            from: NodeIndex(row.nodes[end]),
-            to: NodeIndex(row.nodes[end ^ 1]),
+            from: NodeIndex::from_row(row.nodes[end]),
+            to: NodeIndex::from_row(row.nodes[end ^ 1]),
             capacity: Sat::new(row.capacity),
             policy: self.policies[arc as usize].unpack(),
             inbound: self.policies[arc as usize ^ 1].inbound(),

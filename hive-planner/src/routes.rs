@@ -1,9 +1,15 @@
 //! What senders take for the cheapest way, and what a way costs to the millisatoshi.
 
+mod hops;
 mod price;
+mod prices;
+mod queue;
 mod search;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 pub use price::{PricedRoute, RouteStep, price_route};
-pub use search::{Distances, Prices, Role};
+pub use prices::Prices;
+pub use search::{Distances, Searcher, Step};
 pub use sender::SenderModel;

@@ -5,7 +5,7 @@ use super::demand::{Pair, sample};
 use super::scene::{Attachment, Scene};
 use crate::config::PlannerConfig;
 use crate::graph::{Graph, NodeIndex};
-use crate::routes::{Distances, Prices, Role};
+use crate::routes::{Distances, Prices};
 use hive_types::{ChannelPolicy, Ppm, Sat};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +59,8 @@ pub(super) struct Weighing<'a> {
     prices: Prices<'a>,
     pairs: Vec<Pair>,
     base: Vec<u32>,
+    /// What a payment to each payee costs from every node that forwards it.
+    departures: BTreeMap<NodeIndex, Vec<u32>>,
     /// What fleet channels charge towards the outside.
     fleet_charge: u32,
 }
@@ -79,33 +81,53 @@ impl<'a> Weighing<'a> {
             prices,
             pairs: Vec::new(),
             base: Vec::new(),
+            departures: BTreeMap::new(),
             fleet_charge: units(Some(
                 config.sender.charge(&assumed(config), config.amount()),
             )),
         };
         let pairs = sample(graph, &scene.indices, config);
-        for payments in pairs.chunk_by(|one, next| one.payer == next.payer) {
-            if !work.has(config) {
-                break;
+        let base = weighing.base_costs(&pairs, work);
+        for (pair, cost) in pairs.into_iter().zip(base) {
+            if let Some(cost) = cost {
+                weighing.pairs.push(pair);
+                weighing.base.push(units(Some(cost)));
             }
-            weighing.add_payments(payments, work);
         }
         work.payments = weighing.pairs.len() as u32;
         weighing
     }
 
-    fn add_payments(&mut self, payments: &[Pair], work: &mut Work) {
-        let Some(first) = payments.first() else {
-            return;
-        };
-        let found = self.prices.from(first.payer, Role::Payer);
-        work.settled += found.settled();
-        for pair in payments {
-            if let Some(cost) = found.cost(pair.payee) {
-                self.pairs.push(*pair);
-                self.base.push(units(Some(cost)));
-            }
+    /// One search for each payee, as far as the budget goes.
+    fn base_costs(&mut self, pairs: &[Pair], work: &mut Work) -> Vec<Option<u64>> {
+        let mut costs = vec![None; pairs.len()];
+        let mut by_payee: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
+        for (place, pair) in pairs.iter().enumerate() {
+            by_payee.entry(pair.payee).or_default().push(place);
         }
+        let mut searcher = self.prices.searcher();
+        for (payee, places) in by_payee {
+            if !work.has(self.config) {
+                break;
+            }
+            let found = searcher.to(payee);
+            work.settled += found.settled();
+            for place in places {
+                costs[place] = found.payer_cost(pairs[place].payer);
+            }
+            let nodes = self.graph.nodes();
+            let departures = nodes.map(|(node, _)| units(found.cost(node))).collect();
+            self.departures.insert(payee, departures);
+        }
+        costs
+    }
+
+    fn departure(&self, node: NodeIndex, payee: NodeIndex) -> u32 {
+        let costs = self.departures.get(&payee);
+        costs
+            .and_then(|costs| costs.get(node.get()))
+            .copied()
+            .unwrap_or(FAR)
     }
 
     /// The board with nothing attached yet.
@@ -151,8 +173,7 @@ impl<'a> Weighing<'a> {
 
     fn weigh(&self, node: NodeIndex, work: &mut Work) -> Reach {
         let to = self.prices.to(node);
-        let from = self.prices.from(node, Role::Forwarder);
-        work.settled += to.settled() + from.settled();
+        work.settled += to.settled();
         let charge = self.usual_charge(node);
         Reach {
             node,
@@ -162,7 +183,7 @@ impl<'a> Weighing<'a> {
                 depart: self
                     .pairs
                     .iter()
-                    .map(|pair| units(from.cost(pair.payee)))
+                    .map(|pair| self.departure(node, pair.payee))
                     .collect(),
             },
         }
@@ -174,7 +195,7 @@ impl<'a> Weighing<'a> {
         let by_payer = self.pairs.chunk_by(|one, next| one.payer == next.payer);
         for payments in by_payer {
             let payer = payments.first().map_or(node, |pair| pair.payer);
-            let way = units(self.prices.as_payer(payer, to));
+            let way = units(to.payer_cost(payer));
             let charged = if payer == node { 0 } else { charge };
             let cost = way.saturating_add(charged).min(FAR);
             arrive.resize(arrive.len() + payments.len(), cost);

@@ -1,0 +1,225 @@
+//! The weighed network, packed so that a search reads eight bytes for each hop.
+
+use super::SenderModel;
+use super::hops::{Hop, hops};
+use super::search::{Distances, Searcher};
+use crate::graph::{Graph, NodeIndex};
+use hive_types::Msat;
+use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+const PLACE_BITS: u32 = 24;
+/// Nodes beyond this many, those with the fewest hops, are in no way; the public network has fewer
+/// than 2^15.
+const PLACES: usize = 1 << PLACE_BITS;
+
+/// A hop's weight and the place where it begins, in one word.
+#[derive(Clone, Copy)]
+pub(super) struct Packed(u64);
+
+impl Packed {
+    fn new(weight: u64, place: u32) -> Self {
+        Self(weight << PLACE_BITS | u64::from(place))
+    }
+
+    pub(super) fn weight(self) -> u64 {
+        self.0 >> PLACE_BITS
+    }
+
+    pub(super) fn place(self) -> u32 {
+        self.0 as u32 & (PLACES - 1) as u32
+    }
+}
+
+/// A hop into a node that has an inbound fee on it: its weight depends on the way on.
+#[derive(Clone, Copy)]
+pub(super) struct InboundHop {
+    pub(super) place: u32,
+    pub(super) edge: u32,
+    pub(super) fee: u64,
+    pub(super) rest: u64,
+    pub(super) inbound: i64,
+}
+
+impl InboundHop {
+    fn of(hop: &Hop, places: &[u32]) -> Self {
+        Self {
+            place: places[hop.from.get()],
+            edge: hop.edge.row(),
+            fee: hop.fee,
+            rest: hop.rest,
+            inbound: hop.inbound,
+        }
+    }
+
+    /// What the two nodes take: the first one's fee, and the second one's inbound fee, which never
+    /// takes off more than the second one's own fee; nor is the sum negative.
+    pub(super) fn weight(&self, onward_fee: Option<u64>) -> u64 {
+        self.fee.saturating_add_signed(self.surcharge(onward_fee)) + self.rest
+    }
+
+    /// The inbound fee under its floor; the payee, which has no way on, asks for none.
+    fn surcharge(&self, onward_fee: Option<u64>) -> i64 {
+        onward_fee.map_or(0, |fee| self.inbound.max(-(fee as i64)))
+    }
+
+    /// What the second node adds for a payer, which takes nothing itself.
+    pub(super) fn payer_surcharge(&self, onward_fee: Option<u64>) -> u64 {
+        self.surcharge(onward_fee).max(0).unsigned_abs()
+    }
+}
+
+/// Rows by the node where hops end.
+pub(super) struct Rows<T> {
+    offsets: Vec<u32>,
+    entries: Vec<T>,
+}
+
+impl<T> Rows<T> {
+    /// Entries come with the row of each, in ascending order of rows.
+    fn of(rows: usize, entries: impl Iterator<Item = (u32, T)>) -> Self {
+        let mut offsets = vec![0u32; rows + 1];
+        let count = |(row, entry): (u32, T)| {
+            offsets[row as usize + 1] += 1;
+            entry
+        };
+        let entries = entries.map(count).collect();
+        for row in 0..rows {
+            offsets[row + 1] += offsets[row];
+        }
+        Self { offsets, entries }
+    }
+
+    pub(super) fn row(&self, row: u32) -> &[T] {
+        let row = row as usize;
+        &self.entries[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+}
+
+/// Hops with inbound fees, and all hops of the payers whom one of those fees charges more.
+pub(super) struct Inbound {
+    pub(super) rows: Rows<InboundHop>,
+    /// What an edge's near end takes, by edge, for the floor under inbound fees.
+    pub(super) fees: Vec<u64>,
+}
+
+/// The whole network weighed for one sender and one amount.
+///
+/// Each hop is weighed for the amount delivered; fees on later hops' fees are left out:
+/// [`super::price_route`] is exact. A hop of 11 BTC or more, or a way of 1,400, is none. Searches run
+/// backwards from the payee, as the senders' own do. Of equally dear ways the one with the fewest
+/// hops counts, then the one whose edge comes first.
+pub struct Prices<'g> {
+    pub(super) graph: &'g Graph,
+    pub(super) first_hop: u64,
+    /// Where searches keep a node: those with most hops first, close to each other in memory.
+    places: Vec<u32>,
+    plain: Rows<Packed>,
+    /// The edge of each plain hop.
+    plain_edges: Rows<u32>,
+    inbound: Option<Inbound>,
+}
+
+impl<'g> Prices<'g> {
+    /// Weighs every edge. Ways neither pass nor begin nor end at a node of `without`.
+    pub fn new(
+        graph: &'g Graph,
+        sender: SenderModel,
+        amount: Msat,
+        without: &BTreeSet<NodeIndex>,
+    ) -> Self {
+        let mut hops = hops(graph, sender, amount, without);
+        let places = number(graph.node_count(), &hops);
+        hops.retain(|hop| (places[hop.from.get()] as usize) < PLACES);
+        hops.sort_unstable_by_key(|hop| (places[hop.to.get()], places[hop.from.get()]));
+        let surcharged: BTreeSet<NodeIndex> = hops
+            .iter()
+            .filter_map(|hop| (hop.inbound > 0).then_some(hop.from))
+            .collect();
+        let is_plain = |hop: &&Hop| hop.inbound == 0 && !surcharged.contains(&hop.from);
+        let plain = || hops.iter().filter(is_plain);
+        let row = |hop: &Hop| places[hop.to.get()];
+        let pack = |hop: &Hop| Packed::new(hop.fee + hop.rest, places[hop.from.get()]);
+        Self {
+            graph,
+            first_hop: sender.first_hop(amount),
+            plain: Rows::of(places.len(), plain().map(|hop| (row(hop), pack(hop)))),
+            plain_edges: Rows::of(places.len(), plain().map(|hop| (row(hop), hop.edge.row()))),
+            inbound: (plain().count() < hops.len()).then(|| {
+                let rest = hops.iter().filter(|hop| !is_plain(hop));
+                let rest = rest.map(|hop| (row(hop), InboundHop::of(hop, &places)));
+                Inbound {
+                    rows: Rows::of(places.len(), rest),
+                    fees: fees(graph, &hops),
+                }
+            }),
+            places,
+        }
+    }
+
+    /// Room for searches, to be used again for each: a search then allocates nothing.
+    pub fn searcher(&self) -> Searcher<'_> {
+        Searcher::new(self)
+    }
+
+    /// The cheapest ways from every node to `root`. For many roots, [`Prices::searcher`] and
+    /// [`Prices::each_root`] are faster.
+    pub fn to(&self, root: NodeIndex) -> Distances<'_> {
+        self.searcher().into_distances(root)
+    }
+
+    /// Searches backwards from each root, on as many threads as rayon has here, and gives what
+    /// `read` makes of each search, in the order of the roots.
+    pub fn each_root<T: Send>(
+        &self,
+        roots: &[NodeIndex],
+        read: impl Fn(NodeIndex, &Distances<'_>) -> T + Sync,
+    ) -> Vec<T> {
+        let searches = roots.par_iter().map_init(
+            || self.searcher(),
+            |searcher, root| read(*root, searcher.to(*root)),
+        );
+        searches.collect()
+    }
+
+    pub(super) fn place(&self, node: NodeIndex) -> Option<u32> {
+        self.places.get(node.get()).copied()
+    }
+
+    pub(super) fn node_count(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(super) fn plain(&self, place: u32) -> impl Iterator<Item = (Packed, u32)> {
+        let edges = self.plain_edges.row(place).iter().copied();
+        self.plain.row(place).iter().copied().zip(edges)
+    }
+
+    pub(super) fn inbound(&self) -> Option<&Inbound> {
+        self.inbound.as_ref()
+    }
+}
+
+/// Nodes by how many hops they have, the most first: few nodes take part in most of a search.
+fn number(nodes: usize, hops: &[Hop]) -> Vec<u32> {
+    let mut counts = vec![0u32; nodes];
+    for end in hops.iter().flat_map(|hop| [hop.from, hop.to]) {
+        counts[end.get()] += 1;
+    }
+    let mut order: Vec<NodeIndex> = (0..nodes).map(NodeIndex::new).collect();
+    order.sort_by_key(|node| Reverse(counts[node.get()]));
+    let mut places = vec![0; nodes];
+    for (place, node) in order.iter().enumerate() {
+        places[node.get()] = place as u32;
+    }
+    places
+}
+
+fn fees(graph: &Graph, hops: &[Hop]) -> Vec<u64> {
+    let mut fees = vec![0; graph.edges().len()];
+    for hop in hops {
+        fees[hop.edge.get()] = hop.fee;
+    }
+    fees
+}
