@@ -5,10 +5,19 @@
 //! of threads.
 
 mod arm;
+mod arms;
+mod dynamics;
 mod evaluation;
+mod failure;
+mod gather;
+mod method;
+mod placement;
+mod reach;
 mod run;
+mod score;
 mod settings;
 mod statistics;
+mod trial;
 
 pub use arm::{Arm, UnknownArm};
 pub use evaluation::{
@@ -16,7 +25,7 @@ pub use evaluation::{
     FailureResult, GraphFacts, Metric, OpenedChannel, PairedRatio, PlanFacts, Rebalancing,
     Resources, Scale, Setting, Summary,
 };
-pub use hive_planner::DemandModel;
 pub use hive_planner::routes::SenderModel;
+pub use hive_planner::{AmountModel, DemandModel};
 pub use run::{EvaluateError, NetworkView, Observer, run};
-pub use settings::{AmountModel, Dynamics, SMALLEST_CHANNEL, Settings, SettingsError};
+pub use settings::{Dynamics, SMALLEST_CHANNEL, Settings, SettingsError};

@@ -1,6 +1,10 @@
 //! The experiment from end to end.
 
-use crate::{Evaluation, Settings, SettingsError};
+use crate::arms::{Brief, Scores};
+use crate::failure::Outside;
+use crate::method::{self, constants, facts_of};
+use crate::trial::{self, Steps};
+use crate::{Cell, Evaluation, Resources, Settings, SettingsError, gather};
 use hive_planner::graph::Graph;
 use hive_types::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,9 +91,86 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Evaluation, EvaluateError> {
     settings.check()?;
-    let _ = (network, observer);
-    Err(EvaluateError::NoDemand {
-        demand: String::new(),
-        why: String::new(),
+    let begun = observer.millis();
+    let mut steps = Steps {
+        observer,
+        done: 0,
+        total: steps(settings),
+    };
+    steps.step("reading the network");
+    let scores = Scores::new(network.graph, &settings.arms);
+    let outside = Outside::new(network);
+    let mut cells = Vec::new();
+    for sender in &settings.senders {
+        for demand in &settings.demands {
+            for amounts in &settings.amounts {
+                let brief = Brief {
+                    network,
+                    settings,
+                    sender: *sender,
+                    demand: *demand,
+                    amounts: *amounts,
+                    seed: settings.first_seed,
+                };
+                cells.push(cell(&brief, &scores, &outside, &mut steps)?);
+            }
+        }
+    }
+    let now = steps.observer.millis().zip(begun);
+    let resources = Resources {
+        millis: now.map(|(now, begun)| now.saturating_sub(begun)),
+        peak_bytes: steps.observer.peak_bytes(),
+        threads: u32::try_from(rayon::current_num_threads()).ok(),
+    };
+    Ok(Evaluation {
+        graph: facts_of(network),
+        settings: settings.clone(),
+        constants: constants(),
+        cells,
+        notes: method::notes(settings),
+        resources,
+    })
+}
+
+fn steps(settings: &Settings) -> u64 {
+    let lists = [
+        settings.senders.len(),
+        settings.demands.len(),
+        settings.amounts.len(),
+    ];
+    let cells = lists.iter().product::<usize>() as u64;
+    let each = 2 + u64::from(settings.failures) + u64::from(settings.dynamics.is_some());
+    1 + cells * u64::from(settings.seeds) * settings.arms.len() as u64 * each
+}
+
+fn cell(
+    brief: &Brief<'_>,
+    scores: &Scores,
+    outside: &Outside,
+    steps: &mut Steps<'_>,
+) -> Result<Cell, EvaluateError> {
+    let settings = brief.settings;
+    let last = settings
+        .first_seed
+        .saturating_add(u64::from(settings.seeds));
+    let seeds: Vec<u64> = (settings.first_seed..last).collect();
+    let mut outcomes = Vec::new();
+    for seed in &seeds {
+        let brief = Brief {
+            seed: *seed,
+            ..*brief
+        };
+        outcomes.push(trial::run(&brief, scores, outside, steps)?);
+    }
+    let (arms, ratios) = gather::gather(settings, &outcomes);
+    let notes = gather::notes(settings, &arms);
+    Ok(Cell {
+        sender: gather::word(&brief.sender),
+        demand: brief.demand.to_string(),
+        amount: gather::amount(brief.amounts),
+        seeds,
+        arms,
+        ratios,
+        notes,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::Arm;
 use hive_planner::routes::SenderModel;
-use hive_planner::{DemandModel, PlannerConfig};
+use hive_planner::{AmountModel, DemandModel, PlannerConfig};
 use hive_types::{Msat, Ppm, Sat};
 use serde::Serialize;
 use thiserror::Error;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub fee_rate: Ppm,
     /// Held-out payments in each seed.
     pub held_out: u32,
+    /// Payees among them. Each takes a search for every arm and seed.
+    pub payees: u32,
     /// Payments a day over the whole network, to turn shares into revenue.
     pub payments_per_day: u64,
     /// On-chain cost of one open.
@@ -67,6 +69,7 @@ impl Default for Settings {
             fee_base: Msat::ZERO,
             fee_rate: Ppm::new(100),
             held_out: 20_000,
+            payees: 1_000,
             payments_per_day: 213_000,
             open_cost: Sat::new(1_000),
             open_life_days: 365,
@@ -75,18 +78,6 @@ impl Default for Settings {
             planner: PlannerConfig::default(),
         }
     }
-}
-
-/// How much is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AmountModel {
-    /// Always this much.
-    Fixed(Msat),
-    /// Log-normal.
-    LogNormal,
-    /// Small and large mixed.
-    Mixed,
 }
 
 /// The dynamic part.
@@ -99,8 +90,10 @@ pub struct Dynamics {
     pub payments_per_day: u32,
     /// Attempts of one payment before its sender gives up.
     pub attempts: u32,
-    /// What rebalancing may cost, as a part of what the arm earned the day before.
-    pub rebalance_budget: Ppm,
+    /// Payees among them. Each takes a search for every arm and seed.
+    pub payees: u32,
+    /// What all members of an arm together may spend on rebalancing in a day, whoever decides.
+    pub rebalance_budget: Sat,
 }
 
 impl Default for Dynamics {
@@ -109,7 +102,8 @@ impl Default for Dynamics {
             days: 5,
             payments_per_day: 50_000,
             attempts: 10,
-            rebalance_budget: Ppm::new(500_000),
+            payees: 400,
+            rebalance_budget: Sat::new(2_000),
         }
     }
 }
@@ -187,6 +181,7 @@ impl Settings {
             ),
             ("channels", self.channels.into(), 1, 500),
             ("held-out payments", self.held_out.into(), 1, 10_000_000),
+            ("payees", self.payees.into(), 1, self.held_out.into()),
             ("open life in days", self.open_life_days.into(), 1, 36_500),
         ];
         for (name, value, least, most) in ranges {
