@@ -20,7 +20,7 @@
 //! let flow = solve(&network, WORK_LIMIT)?;
 //! assert_eq!(flow.cost, 5 * (30 - 100) + 5 * (30 - 40));
 //! flow.verify(&network)?;
-//! assert_eq!(cycles(&network, &flow).iter().map(|cycle| cycle.amount).sum::<i64>(), 10);
+//! assert_eq!(cycles(&network, &flow.flows).iter().map(|cycle| cycle.amount).sum::<i64>(), 10);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -49,9 +49,8 @@ pub const NODES_MAX: usize = 1 << 19;
 /// Arcs of a network at most, so that one number of 32 bits names each, artificial ones included.
 pub const ARCS_MAX: usize = 1 << 28;
 
-/// Steps that a problem of a fleet may take: a second or two. The largest measured one, of 500 nodes
-/// and 30,000 arcs, takes a fiftieth.
-pub const WORK_LIMIT: u64 = 2_000_000_000;
+/// Steps that the problem of a fleet may take.
+pub const WORK_LIMIT: u64 = hive_types::limits::CIRCULATION_STEPS;
 
 /// The problem can't be stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

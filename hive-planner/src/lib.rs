@@ -10,7 +10,8 @@
 //! | [`load`] | graphs from CSV tables, `lncli describegraph`, `lightning-cli listchannels` |
 //! | [`routes`] | how senders weigh ways, Dijkstra, and routes priced to the millisatoshi |
 //! | [`targets`] | where the fleet opens, planned for all members, proposed by each for itself |
-//! | [`pushes`] | circles that fill a fellow's channel before it runs dry |
+//! | [`circulation`] | minimum-cost circulation in whole numbers |
+//! | [`pushes`] | circles that fill members' channels before they run dry |
 //!
 //! The planner wants; it never acts. A [`Proposal`](hive_types::Proposal) goes to hive-policy, which
 //! alone permits.

@@ -272,6 +272,18 @@ pub const FINAL_CLTV_DELTA: u32 = 40;
 /// Hops of a route: what fits into a BOLT 4 onion of 1,300 bytes at 65 bytes each.
 pub const ROUTE_HOPS: usize = 20;
 
+/// Payments that one circle of a push is split into within one plan: with fewer a low `htlc_maximum_msat`
+/// would hold most of it back, and what is left over comes with the next plan.
+pub const PUSH_PARTS: usize = 8;
+
+/// Channels between outsiders that pushes are planned over: several times what a fleet of five with
+/// 40 peers can use. The cheapest are taken.
+pub const PUSH_OUTSIDE_CHANNELS: usize = 2_000;
+
+/// Steps of the solver in one plan of pushes, arcs priced and nodes moved: a few seconds at most. A fleet
+/// of 500 nodes and 5,000 channels takes six million.
+pub const CIRCULATION_STEPS: u64 = 1_000_000_000;
+
 /// Weight of the smallest funding transaction: one taproot input, one P2WSH output, no change. What
 /// claims to cost less than this at its feerate understates its cost.
 pub const FUNDING_WEIGHT_MIN: u32 = 444;

@@ -1,6 +1,6 @@
 //! A circulation as simple cycles.
 
-use super::{ArcId, Flow, Network};
+use super::{ArcId, Network};
 
 /// A closed way that visits no node twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,11 +11,11 @@ pub struct Cycle {
     pub amount: i64,
 }
 
-/// Splits what the arcs carry above zero into simple cycles that add up to it. Of the arcs that leave
+/// Splits what the arcs carry, in order of their ids, above zero into simple cycles that add up to it. Of the arcs that leave
 /// a node the one that carries most goes first, so that few large cycles come out. What begins or ends
 /// at a supply is on no cycle and is left out, as are flows below zero.
-pub fn cycles(network: &Network, flow: &Flow) -> Vec<Cycle> {
-    let mut walk = Walk::new(network, flow);
+pub fn cycles(network: &Network, flows: &[i64]) -> Vec<Cycle> {
+    let mut walk = Walk::new(network, flows);
     let mut found = Vec::new();
     for start in 0..network.nodes() {
         while let Some(cycle) = walk.from(start) {
@@ -34,16 +34,16 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(network: &'a Network, flow: &Flow) -> Self {
+    fn new(network: &'a Network, flows: &[i64]) -> Self {
         let mut leaving = vec![Vec::new(); network.nodes()];
-        for (place, (arc, carried)) in network.arcs().iter().zip(&flow.flows).enumerate() {
+        for (place, (arc, carried)) in network.arcs().iter().zip(flows).enumerate() {
             if *carried > 0 {
                 leaving[arc.from].push(place as u32);
             }
         }
         Self {
             network,
-            left: flow.flows.clone(),
+            left: flows.to_vec(),
             leaving,
             seen: vec![None; network.nodes()],
         }

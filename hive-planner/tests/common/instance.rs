@@ -36,7 +36,7 @@ pub fn instance(nodes: usize, channels: usize, seed: u64) -> Network {
         let balance = capacity / 1_000 * dice.below(1_001) as i64;
         for (from, to, room) in [(one, other, balance), (other, one, capacity - balance)] {
             let fee = 1_000 * dice.below(2_001) as i64;
-            let low = channel % 3 == 0 && room > capacity / 5 * 4;
+            let low = channel % 3 == 0 && room > capacity / 2;
             let gain = if low {
                 1_000 * dice.below(3_001) as i64
             } else {
