@@ -104,6 +104,15 @@ impl Ground {
         }
     }
 
+    fn map(&self) -> Map<'_> {
+        Map {
+            net: &self.net,
+            classes: &self.classes,
+            trees: &self.trees,
+            pairs: &self.pairs,
+        }
+    }
+
     /// Runs every combination, each on the same payments and balances.
     pub(crate) fn run_all(&self, settings: &Dynamics, seed: u64) -> Vec<Vec<DayFacts>> {
         let runs = RUNS.par_iter();
@@ -118,12 +127,7 @@ impl Ground {
         rebalancing: Rebalancing,
         seed: u64,
     ) -> Vec<DayFacts> {
-        let map = Map {
-            net: &self.net,
-            classes: &self.classes,
-            trees: &self.trees,
-            pairs: &self.pairs,
-        };
+        let map = self.map();
         let ledger = Ledger::new(&self.net, balances, seed ^ BALANCE_STREAM);
         let mut traffic = Traffic::new(&map, ledger, self.members, settings.attempts, seed);
         let _ = rebalancing;

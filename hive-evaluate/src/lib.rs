@@ -17,6 +17,8 @@ mod run;
 mod score;
 mod settings;
 mod statistics;
+#[cfg(test)]
+mod testing;
 mod trial;
 
 pub use arm::{Arm, UnknownArm};

@@ -248,3 +248,6 @@ fn policy(base: Msat, rate: Ppm, cltv_delta: u16, capacity: Sat) -> ChannelPolic
         inbound_ppm: 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

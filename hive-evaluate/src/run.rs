@@ -59,6 +59,20 @@ pub enum EvaluateError {
         /// Why not.
         why: String,
     },
+    /// Held-out payments are among those that a plan was made from: a defect, and no figure that rests
+    /// on it may be shown.
+    #[error(
+        "{shared} of {payments} held-out payments were known to a plan under seed {seed}. This is a \
+         defect; please report it"
+    )]
+    Leak {
+        /// The seed.
+        seed: u64,
+        /// Payments that share payer and payee with a planning sample.
+        shared: usize,
+        /// All held-out payments.
+        payments: usize,
+    },
     /// An arm took more than its share: a defect of the planner or of the experiment, and no figure
     /// that rests on it may be shown.
     #[error(

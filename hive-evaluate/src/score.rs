@@ -240,3 +240,6 @@ fn fits(edge: &Edge, amount: u64) -> f64 {
     let capacity = edge.capacity.to_msat_saturating().get();
     part(capacity.saturating_sub(amount) as f64, capacity as f64).unwrap_or(0.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,7 @@ pub(crate) fn run(
         placed.push((*arm, one, millis));
     }
     let held_out = held_out(brief, &seen)?;
+    check_apart(&held_out, &seen, brief.seed)?;
     let questions = Questions::new(brief.sender, &held_out);
     let score = |(arm, one, millis): (Arm, crate::arms::Placed, Option<u64>)| {
         let arranged = arrange(brief.network.graph, &one.placement, arm.is_one_house());
@@ -117,6 +118,22 @@ fn held_out(brief: &Brief<'_>, seen: &[Payment]) -> Result<Vec<Payment>, Evaluat
         return Err(refuse("it has no two nodes that can pay each other".into()));
     }
     Ok(drawn)
+}
+
+/// Refuses to score plans on what they were made from, however the payments were drawn.
+fn check_apart(held_out: &[Payment], seen: &[Payment], seed: u64) -> Result<(), EvaluateError> {
+    let ends = |payment: &Payment| (payment.payer, payment.payee);
+    let seen: BTreeSet<_> = seen.iter().map(ends).collect();
+    let shared = held_out
+        .iter()
+        .filter(|payment| seen.contains(&ends(payment)))
+        .count();
+    let payments = held_out.len();
+    (shared == 0).then_some(()).ok_or(EvaluateError::Leak {
+        seed,
+        shared,
+        payments,
+    })
 }
 
 /// The payments of so many payees, spread evenly over all of them.
@@ -223,3 +240,6 @@ fn facts(placement: &Placement, millis: Option<u64>) -> PlanFacts {
         notes: placement.notes.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -211,3 +211,6 @@ fn draw(left: &[NodeIndex], weights: &[u64], chance: &mut SplitMix) -> Option<us
         here
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,6 @@ fn draw(capacity: u64, balances: Balances, chance: &mut SplitMix) -> u64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

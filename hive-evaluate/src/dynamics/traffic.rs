@@ -206,3 +206,6 @@ impl<'a> Traffic<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

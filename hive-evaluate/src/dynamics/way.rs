@@ -130,3 +130,6 @@ fn trace(net: &Net, wish: Wish<'_>, scratch: &Scratch, way: &mut Vec<Arc>) {
     }
     way.reverse();
 }
+
+#[cfg(test)]
+mod tests;
