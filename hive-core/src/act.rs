@@ -5,11 +5,11 @@ use crate::hive::{Hive, Stage};
 use crate::io::{ActionResult, ActionState, Change, Done, Output};
 use hive_policy::{Authorized, Refusal, Settlement, Standing, Verdict};
 use hive_proto::{DecisionBody, UnlockReason};
-use hive_types::{Action, ActionId, Msat, NodeId, OutPoint, Proposal, Tier};
+use hive_types::{Action, ActionId, FleetView, Msat, NodeId, OutPoint, Proposal, Tier};
 
 impl Hive {
     /// Puts a proposal of the planner before the gate.
-    pub(crate) fn weigh(&mut self, proposal: Proposal) {
+    pub(crate) fn weigh(&mut self, proposal: Proposal, fleet: &FleetView) {
         if self.is_under_way(&proposal.action) {
             return;
         }
@@ -17,12 +17,11 @@ impl Hive {
         let Some(local) = self.local.as_ref() else {
             return;
         };
-        let (tier, banned) = (self.tier(), self.banned());
         let standing = Standing {
-            tier,
+            tier: self.tier(),
             reconciled: self.reconciled(),
             lock: None,
-            banned: &banned,
+            banned: &fleet.banned,
         };
         match self.gate.consider(self.now, id, &proposal, local, standing) {
             Verdict::Execute(permit) => self.act(id, proposal, permit),
@@ -49,12 +48,12 @@ impl Hive {
         let Some(local) = self.local.as_ref() else {
             return Err("the node was not read yet; try again in a minute".to_owned());
         };
-        let (tier, banned) = (self.tier(), self.banned());
+        let fleet = self.fleet_view();
         let standing = Standing {
-            tier,
+            tier: self.tier(),
             reconciled: self.reconciled(),
             lock: None,
-            banned: &banned,
+            banned: &fleet.banned,
         };
         let approved = self.gate.approve(self.now, id, local, standing);
         let proposal = approved.map_err(|refusal| refusal.to_string())?;
@@ -138,19 +137,19 @@ impl Hive {
 
     /// Everything is checked again: what the plan rested on, then what the gate says.
     fn authorize_and_act(&mut self, id: ActionId, proposal: Proposal, locked: Option<NodeId>) {
-        if let Err(obstacle) = self.check_planned(&proposal.action) {
+        let fleet = self.fleet_view();
+        if let Err(obstacle) = self.check_planned(&fleet, &proposal.action) {
             return self.not_begun(id, locked, obstacle);
         }
         let lock = locked.and_then(|target| self.lock_view(&target));
-        let (tier, banned) = (self.tier(), self.banned());
         let Some(local) = self.local.as_ref() else {
             return;
         };
         let standing = Standing {
-            tier,
+            tier: self.tier(),
             reconciled: self.reconciled(),
             lock: lock.as_ref(),
-            banned: &banned,
+            banned: &fleet.banned,
         };
         match self
             .gate
@@ -312,12 +311,11 @@ impl Hive {
         let Some(local) = self.local.clone() else {
             return;
         };
-        let plan = match &self.stage {
-            Stage::Member(_) => {
-                let fleet = self.fleet_view();
-                hive_policy::corridor::fee_changes(&fleet, &local, &self.saved_fees)
-            }
-            _ => hive_policy::corridor::restore_changes(&local, &self.saved_fees),
+        // Outside of a fleet, what was saved is restored.
+        let fleet = matches!(self.stage, Stage::Member(_)).then(|| self.fleet_view());
+        let plan = match &fleet {
+            Some(fleet) => hive_policy::corridor::fee_changes(fleet, &local, &self.saved_fees),
+            None => hive_policy::corridor::restore_changes(&local, &self.saved_fees),
         };
         for (channel, policy) in plan.save {
             self.saved_fees.insert(channel, policy);
@@ -328,11 +326,11 @@ impl Hive {
             self.out.store(Change::ForgetFee { channel });
         }
         for change in plan.set {
-            self.set_fee(change.set);
+            self.set_fee(change.set, fleet.as_ref());
         }
     }
 
-    fn set_fee(&mut self, set: hive_types::SetPolicy) {
+    fn set_fee(&mut self, set: hive_types::SetPolicy, fleet: Option<&FleetView>) {
         let action = Action::SetPolicy(set);
         if self.is_under_way(&action) {
             return;
@@ -342,21 +340,19 @@ impl Hive {
         };
         let proposal = fee_proposal(set);
         let id = self.actions.fresh_id(&mut self.chance);
-        let restoring = !matches!(self.stage, Stage::Member(_));
-        let permit = if restoring {
-            self.gate
-                .authorize_restore(self.now, id, &set, &self.saved_fees, local)
-        } else {
-            let (tier, fleet) = (self.tier(), self.fleet_view());
+        let permit = if let Some(fleet) = fleet {
             let standing = Standing {
-                tier,
+                tier: self.tier(),
                 reconciled: true,
                 lock: None,
                 banned: &fleet.banned,
             };
-            let agreed = (&fleet, &self.saved_fees);
+            let agreed = (fleet, &self.saved_fees);
             self.gate
                 .authorize_agreed(self.now, id, &proposal, agreed, local, standing)
+        } else {
+            self.gate
+                .authorize_restore(self.now, id, &set, &self.saved_fees, local)
         };
         match permit {
             Ok(permit) => self.act(id, proposal, permit),

@@ -4,7 +4,7 @@ use crate::command::{
     Command, CommandError, ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status,
 };
 use crate::hive::{Hive, Stage};
-use crate::io::{ActionResult, ActionState, Done};
+use crate::io::{ActionResult, ActionState, CommandId, Done};
 use crate::member::Membership;
 use hive_policy::{Mode, Pending};
 use hive_proto::{TicketBody, VoteKind};
@@ -14,8 +14,10 @@ use hive_types::{Action, Capabilities, Millis, Msat, NodeId, Ppm, Sat, TicketId,
 type Answer = Result<Reply, CommandError>;
 
 impl Hive {
-    pub(crate) fn command(&mut self, command: Command) -> Answer {
-        match command {
+    /// The answer to a command; none as long as it is awaited.
+    pub(crate) fn command(&mut self, id: CommandId, command: Command) -> Option<Answer> {
+        Some(match command {
+            Command::Plan => return self.show_plan(id).err().map(Err),
             Command::Init => self.found().map(Reply::Done),
             Command::Join { ticket } => self.join(ticket).map(Reply::Done),
             Command::Leave => self.leave().map(Reply::Done),
@@ -27,7 +29,6 @@ impl Hive {
             } => self.invite(tier, guest, lifetime, required),
             Command::Status => Ok(Reply::Status(self.status())),
             Command::Members => self.members(),
-            Command::Plan => self.show_plan(),
             Command::Pending => Ok(Reply::Proposals(
                 self.gate.pending().iter().map(row).collect(),
             )),
@@ -44,7 +45,7 @@ impl Hive {
             Command::Report { days } => Ok(Reply::Report(self.report(days))),
             Command::RotateKey => self.rotate_key().map(Reply::Done),
             Command::Refound => self.refound().map(Reply::Done),
-        }
+        })
     }
 
     pub(crate) fn in_fleet(&mut self) -> Result<&mut Membership, CommandError> {
@@ -215,20 +216,6 @@ impl Hive {
         Ok(Reply::Members(rows.collect()))
     }
 
-    fn show_plan(&mut self) -> Answer {
-        self.in_fleet()?;
-        let proposals = self.make_plan().ok_or(CommandError::Starting {
-            waiting_for: "the node's channels and graph".to_owned(),
-        })?;
-        let rows = proposals.into_iter();
-        let rows = rows.map(|proposal| ProposalRow {
-            id: None,
-            proposal,
-            expires: None,
-        });
-        Ok(Reply::Proposals(rows.collect()))
-    }
-
     fn approve_command(&mut self, action: hive_types::ActionId) -> Answer {
         self.approve(action)
             .map(Reply::Done)
@@ -236,11 +223,15 @@ impl Hive {
     }
 
     fn reject(&mut self, action: hive_types::ActionId, reason: &str) -> Answer {
+        let target = self.pending_target(&action);
         self.gate
             .reject(self.now, action)
             .map_err(|refusal| CommandError::NoProposal {
                 reason: refusal.to_string(),
             })?;
+        if let Some(target) = target {
+            self.retract_intent(&target);
+        }
         self.out.audit(
             self.now.wall,
             "reject",
@@ -248,6 +239,19 @@ impl Hive {
             format!("rejected: {reason}"),
         );
         Ok(Reply::Done("rejected".to_owned()))
+    }
+
+    /// What a waiting open is to.
+    fn pending_target(&self, action: &hive_types::ActionId) -> Option<NodeId> {
+        let mut pending = self.gate.pending().iter();
+        match pending
+            .find(|pending| pending.id == *action)?
+            .proposal
+            .action
+        {
+            Action::Open(open) => Some(open.target),
+            _ => None,
+        }
     }
 
     fn mode(&mut self, mode: Option<Mode>) -> Reply {

@@ -10,6 +10,7 @@ use crate::member::Membership;
 use crate::observe::Baseline;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
+use crate::plan::Planning;
 use hive_planner::graph::Graph;
 use hive_policy::Gate;
 use hive_policy::bans::BanList;
@@ -46,6 +47,10 @@ pub struct Hive {
     /// Nodes that stand in the table of members.
     pub(crate) rows: BTreeSet<NodeId>,
     pub(crate) last_refusal: Option<String>,
+    /// The plan that is being made.
+    pub(crate) planning: Option<Planning>,
+    /// Plans asked for in this run.
+    pub(crate) plans: u64,
     pub(crate) stage: Stage,
     pub(crate) out: Outbox,
 }
@@ -74,7 +79,8 @@ impl Hive {
     /// Takes in what happened. Never fails and never blocks; a bad peer is an [`Event`].
     pub fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<Output> {
         self.now = now;
-        if !matches!(self.stage, Stage::Halted(_)) || matches!(input, Input::Command { .. }) {
+        let is_answered = matches!(input, Input::Command { .. } | Input::Planned(_));
+        if is_answered || !matches!(self.stage, Stage::Halted(_)) {
             self.take_in(input);
             self.advance();
         }
@@ -107,9 +113,11 @@ impl Hive {
             Input::Graph(graph) => self.graph = Some(graph),
             Input::NodeSigned { text, signature } => self.node_signed(text, signature),
             Input::Completed { id, result } => self.completed(id, result),
+            Input::Planned(planned) => self.planned(planned),
             Input::Command { id, command } => {
-                let reply = self.command(command);
-                self.out.push(Output::Reply { id, reply });
+                if let Some(reply) = self.command(id, command) {
+                    self.out.push(Output::Reply { id, reply });
+                }
             }
         }
     }

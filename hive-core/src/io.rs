@@ -3,6 +3,7 @@
 
 use crate::command::{Command, CommandError, Reply};
 use crate::event::Event;
+use crate::plan::{PlanRequest, Planned};
 use hive_planner::graph::Graph;
 use hive_policy::{Authorized, GateChange, GateState};
 use hive_types::{
@@ -58,6 +59,8 @@ pub enum Input<'a> {
         /// How it ended.
         result: ActionResult,
     },
+    /// The plan of an [`Output::Plan`] was made, or none was.
+    Planned(Planned),
     /// The operator wants something.
     Command {
         /// Comes back with the reply.
@@ -101,6 +104,9 @@ pub enum Output {
     },
     /// Read the node again: something that the machine waits for may have changed.
     Observe,
+    /// Make a plan, where it may take seconds, and answer with [`Input::Planned`]. None is asked for
+    /// while one is under way.
+    Plan(Box<PlanRequest>),
     /// Answer the operator.
     Reply {
         /// The command's id.

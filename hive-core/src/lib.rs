@@ -37,6 +37,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A plan over the whole network takes seconds. The machine hands it out as [`Output::Plan`], goes
+//! on, and takes it in as [`Input::Planned`].
+//!
 //! The rooms, in the order of the loop: `observe`, `orient`, `plan` and `judge`, `act`, `gossip` and
 //! `decide`. `join`, `admit`, `start` and `fellowship` are a member's way in, back and out.
 
@@ -57,6 +60,7 @@ mod gossip;
 mod hive;
 mod identity;
 mod inbox;
+mod intent;
 mod io;
 mod join;
 mod judge;
@@ -79,4 +83,5 @@ pub use io::{
     ActionResult, ActionState, AuditEntry, Change, ChangeSet, CommandId, Done, Input, MemberRow,
     Output, Snapshot, StoredAction,
 };
+pub use plan::{PlanId, PlanRequest, Planned};
 pub use stored::Stored;

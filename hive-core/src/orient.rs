@@ -90,11 +90,6 @@ impl Hive {
             channel_max: willing.channel_max.min(limits.channel_max),
         }
     }
-
-    /// Outside peers that this member keeps away from: its own bans, and what enough fellows saw.
-    pub(crate) fn banned(&self) -> Vec<NodeId> {
-        self.fleet_view().banned
-    }
 }
 
 /// The newest heartbeat of a member: its full one, with the changes that name it.

@@ -333,6 +333,8 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         departure: meta.get(META_DEPARTURE).cloned(),
         rows: BTreeSet::new(),
         last_refusal: None,
+        planning: None,
+        plans: 0,
         stage: Stage::Alone,
         out: Outbox::default(),
         peers: Peers::default(),

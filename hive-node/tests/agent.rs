@@ -50,6 +50,7 @@ async fn an_operator_founds_a_fleet_over_the_socket_and_it_outlives_a_restart() 
             now = status(&mut client).await;
         }
         hives.push(now["hive"].clone());
+        assert!(plan(&mut client).await.is_array());
         let nothing = json!(["00".repeat(16)]);
         let refused = client.call(CommandName::HiveReject, &nothing).await;
         let Err(ClientError::Refused(error)) = refused else {
@@ -71,6 +72,17 @@ async fn an_operator_founds_a_fleet_over_the_socket_and_it_outlives_a_restart() 
 async fn status(client: &mut Client) -> Value {
     let status = client.call(CommandName::HiveStatus, &Value::Null).await;
     status.unwrap()["status"].clone()
+}
+
+/// A plan is made beside the driver; until there is something to plan with, the agent says so.
+async fn plan(client: &mut Client) -> Value {
+    loop {
+        match client.call(CommandName::HivePlan, &Value::Null).await {
+            Ok(answer) => return answer["proposals"].clone(),
+            Err(ClientError::Refused(error)) => assert_eq!(error.code, "starting", "{error}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,8 @@ impl Pair {
                     let (text, signature) = (text.as_str(), Ok(zbase.as_str()));
                     self.input(who, Input::NodeSigned { text, signature });
                 }
+                // An agent makes its plans on a thread of their own.
+                Output::Plan(request) => self.input(who, Input::Planned(request.perform())),
                 // Both are linked already, and advisors spend nothing.
                 Output::Connect { .. } | Output::Act { .. } | Output::Observe => {}
             }

@@ -12,7 +12,7 @@ mod tests;
 pub(crate) use backend::EmbeddedBackend;
 pub(crate) use clock::{MemberClock, VirtualTime};
 
-use hive_node::driver::store_jobs;
+use hive_node::driver::blocking_jobs;
 use hive_sim::world::World;
 use hive_types::{NodeId, UnixMillis};
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ impl Ground {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .on_thread_park(move || {
-                if store_jobs() == 0 {
+                if blocking_jobs() == 0 {
                     told.notify_one();
                 }
             })
@@ -65,7 +65,7 @@ impl Ground {
     pub(crate) async fn conduct(&self) {
         loop {
             self.still.notified().await;
-            if store_jobs() > 0 {
+            if blocking_jobs() > 0 {
                 continue;
             }
             let world = self.world().next_event_at();

@@ -250,6 +250,7 @@ impl Net {
                     let local = self.peers[index].local.clone();
                     self.input(index, Input::Observed(&local));
                 }
+                Output::Plan(request) => self.input(index, Input::Planned(request.perform())),
                 Output::Reply { id, reply } => {
                     self.replies.insert(id, reply);
                 }

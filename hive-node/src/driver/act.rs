@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use hive_core::ActionResult;
 use hive_policy::Authorized;
-use hive_types::{ActionId, ActionKind};
+use hive_types::{ActionId, ActionKind, BlockHeight};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc::Sender};
 
@@ -63,6 +63,11 @@ impl Actor {
         };
         let (store, row) = (self.store.clone(), prepared.clone());
         super::blocking(move || store.prepare(id, &row)).await?;
+        if let Some(below) = permit.start_below()
+            && let Err(reason) = self.begins_below(below).await
+        {
+            return Ok((ActionResult::NotDone { reason }, None));
+        }
         let result = match self.backend.execute(id, permit, &prepared).await {
             Ok(done) => ActionResult::Done(done),
             Err(ActError::NotDone(reason)) => ActionResult::NotDone {
@@ -71,6 +76,23 @@ impl Actor {
             Err(ActError::Unknown { reason }) => ActionResult::Unknown { reason },
         };
         Ok((result, Some(prepared)))
+    }
+
+    /// A lock holds for a start at few heights, and the open may have waited for another: the node
+    /// says just before the call whether it is in time.
+    async fn begins_below(&self, below: BlockHeight) -> Result<(), String> {
+        let info = self.backend.info().await;
+        let info = info.map_err(|error| format!("the node does not tell its height: {error}"))?;
+        if !info.synced {
+            return Err("the node fell behind; the next plan tries again".to_owned());
+        }
+        if info.height >= below {
+            let tip = info.height;
+            return Err(format!(
+                "the tip is {tip} and the lock starts opens below {below} only; the next plan asks for a new lock"
+            ));
+        }
+        Ok(())
     }
 
     /// Asks the node until it knows what became of an action.

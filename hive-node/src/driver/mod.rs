@@ -3,11 +3,12 @@
 //! It decides nothing. What it guarantees: outputs are performed in order, and none is started before
 //! a [`Output::Persist`] ahead of it is durable; every action is prepared and written down before it
 //! is executed; actions that were under way when the agent stopped are reconciled with the node before
-//! anything else; a dead link makes nobody wait; and after a write to the store has failed, nothing is
-//! done any more.
+//! anything else; a dead link and a plan under way make nobody wait; and after a write to the store
+//! has failed, nothing is done any more.
 
 mod act;
 mod outbox;
+mod plan;
 mod reads;
 mod stop;
 
@@ -22,6 +23,7 @@ use hive_core::{ActionResult, CommandId, Event, Input, Output};
 use hive_types::limits::{EVENT_BACKLOG, EVENT_QUEUE};
 use hive_types::{Elapsed, NodeId, Now};
 use outbox::Outboxes;
+use plan::Planner;
 use reads::{EventCount, FromNode, Reads};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -89,6 +91,7 @@ pub struct Driver<M> {
     ended: mpsc::Receiver<Ended>,
     signed_sender: mpsc::Sender<Signed>,
     signed: mpsc::Receiver<Signed>,
+    planner: Planner,
     calls: mpsc::Receiver<Call>,
     waiting: BTreeMap<CommandId, oneshot::Sender<control::Reply>>,
     next_command: u64,
@@ -134,6 +137,7 @@ impl<M: Machine> Driver<M> {
             ended,
             signed_sender,
             signed,
+            planner: Planner::new(),
             calls,
             waiting: BTreeMap::new(),
             next_command: 0,
@@ -219,6 +223,7 @@ impl<M: Machine> Driver<M> {
                 Some(event) = self.from_node.recv() => self.take(event).await?,
                 Some(ended) = self.ended.recv() => self.take_ended(ended).await?,
                 Some(signed) = self.signed.recv() => self.take_signed(&signed).await?,
+                Some(made) = self.planner.next() => self.input(Input::Planned(made)).await?,
                 Some(call) = self.calls.recv() => self.take_call(call).await?,
                 Some(task) = self.tasks.join_next() => task?,
             }
@@ -352,6 +357,7 @@ impl<M: Machine> Driver<M> {
                 self.tasks.spawn(self.actor.clone().act(id, permit));
             }
             Output::Observe => self.reads.observe.notify_one(),
+            Output::Plan(request) => self.planner.start(*request),
             Output::Reply { id, reply } => {
                 if let Some(waiting) = self.waiting.remove(&id) {
                     answer(waiting, control::reply(reply));
@@ -423,28 +429,28 @@ async fn log(store: Arc<Store>, limit: u32) -> control::Reply {
         .map_err(|reason| ControlError::new("internal", reason.to_string(), "report this"))
 }
 
-/// Work of stores in this process that drivers wait for now.
-static STORE_JOBS: AtomicUsize = AtomicUsize::new(0);
+/// Work of stores and planners in this process that drivers wait for now.
+static BLOCKING_JOBS: AtomicUsize = AtomicUsize::new(0);
 
-/// How many drivers in this process wait for their stores. A world with virtual time stands still
-/// until there are none: a disk that is slow must not look like a member that is.
-pub fn store_jobs() -> usize {
-    STORE_JOBS.load(Ordering::SeqCst)
+/// How many writes and plans drivers in this process wait for. A world with virtual time stands
+/// still until there are none: a disk or a processor that is slow must not look like a member that is.
+pub fn blocking_jobs() -> usize {
+    BLOCKING_JOBS.load(Ordering::SeqCst)
 }
 
 /// Counts from before the work is handed over until its result is taken, or nobody wants it any more.
-struct StoreJob;
+struct BlockingJob;
 
-impl StoreJob {
+impl BlockingJob {
     fn begin() -> Self {
-        STORE_JOBS.fetch_add(1, Ordering::SeqCst);
+        BLOCKING_JOBS.fetch_add(1, Ordering::SeqCst);
         Self
     }
 }
 
-impl Drop for StoreJob {
+impl Drop for BlockingJob {
     fn drop(&mut self) {
-        STORE_JOBS.fetch_sub(1, Ordering::SeqCst);
+        BLOCKING_JOBS.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -452,7 +458,7 @@ impl Drop for StoreJob {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let _job = StoreJob::begin();
+    let _job = BlockingJob::begin();
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
 }

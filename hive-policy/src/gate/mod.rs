@@ -25,8 +25,8 @@ use crate::{
 };
 use clock::Clock;
 use hive_types::{
-    Action, ActionId, ActionKind, Elapsed, FleetView, LocalSnapshot, LockView, Msat, NodeId, Now,
-    Proposal, Sat, SetPolicy, Tier, UnixMillis,
+    Action, ActionId, ActionKind, BlockHeight, Elapsed, FleetView, LocalSnapshot, LockView, Msat,
+    NodeId, Now, Proposal, Sat, SetPolicy, Tier, UnixMillis,
 };
 use ledger::Ledger;
 use queue::Queue;
@@ -186,10 +186,10 @@ impl Gate {
         if self.check_confidence(proposal).is_err() {
             return self.ask(at, id, proposal);
         }
-        if rules::check_lock(id, &proposal.action, local, standing).is_err() {
+        let Ok(start_below) = rules::check_lock(id, &proposal.action, local, standing) else {
             return Ok(Verdict::NeedsLock);
-        }
-        let permit = self.reserve(now, id, &proposal.action, want);
+        };
+        let permit = self.reserve(now, id, &proposal.action, want, start_below);
         Ok(Verdict::Execute(permit))
     }
 
@@ -228,8 +228,8 @@ impl Gate {
         self.tick(now);
         self.check_consent(id, proposal)?;
         let want = self.check_all(self.clock.at(now), id, proposal, local, &standing)?;
-        rules::check_lock(id, &proposal.action, local, &standing)?;
-        let permit = self.reserve(now, id, &proposal.action, want);
+        let start_below = rules::check_lock(id, &proposal.action, local, &standing)?;
+        let permit = self.reserve(now, id, &proposal.action, want, start_below);
         if self.queue.get(id).is_some() {
             self.end(id, Ending::Authorized);
         }
@@ -264,7 +264,7 @@ impl Gate {
             return Err(Refusal::NotAgreed { channel });
         }
         let want = self.check_all(self.clock.at(now), id, proposal, local, &standing)?;
-        Ok(self.reserve(now, id, &proposal.action, want))
+        Ok(self.reserve(now, id, &proposal.action, want, None))
     }
 
     /// A permit to set a channel's fees back to what they were before joining. It is free and undoes
@@ -302,7 +302,7 @@ impl Gate {
             capital: Sat::ZERO,
             in_flight: Msat::ZERO,
         };
-        Ok(self.reserve(now, id, &Action::SetPolicy(*set), want))
+        Ok(self.reserve(now, id, &Action::SetPolicy(*set), want, None))
     }
 
     /// The limits in force.
@@ -374,7 +374,14 @@ impl Gate {
     }
 
     /// The one place where permits are made: each with its reservation.
-    fn reserve(&mut self, now: Now, id: ActionId, action: &Action, want: Want) -> Authorized {
+    fn reserve(
+        &mut self,
+        now: Now,
+        id: ActionId,
+        action: &Action,
+        want: Want,
+        start_below: Option<BlockHeight>,
+    ) -> Authorized {
         let entry = LedgerEntry {
             id,
             kind: want.kind,
@@ -386,7 +393,7 @@ impl Gate {
             wall: now.wall,
             state: EntryState::Reserved,
         };
-        let permit = Authorized::for_reservation(&entry, action.clone());
+        let permit = Authorized::for_reservation(&entry, action.clone(), start_below);
         self.put(entry);
         permit
     }

@@ -1,7 +1,7 @@
 //! The permit to act.
 
 use super::ledger::LedgerEntry;
-use hive_types::{Action, ActionId, Msat, Sat};
+use hive_types::{Action, ActionId, BlockHeight, Msat, Sat};
 
 /// A permit for one action, once. A backend executes nothing else.
 ///
@@ -25,7 +25,7 @@ use hive_types::{Action, ActionId, Msat, Sat};
 /// use hive_types::{Action, ActionId, Msat, Sat};
 ///
 /// fn forge(id: ActionId, action: Action) -> Authorized {
-///     Authorized { id, action, cost: Msat::ZERO, capital: Sat::ZERO }
+///     Authorized { id, action, cost: Msat::ZERO, capital: Sat::ZERO, start_below: None }
 /// }
 /// ```
 ///
@@ -36,7 +36,7 @@ use hive_types::{Action, ActionId, Msat, Sat};
 /// use hive_types::Action;
 ///
 /// fn forge(entry: &LedgerEntry, action: Action) -> Authorized {
-///     Authorized::for_reservation(entry, action)
+///     Authorized::for_reservation(entry, action, None)
 /// }
 /// ```
 ///
@@ -66,16 +66,22 @@ pub struct Authorized {
     action: Action,
     cost: Msat,
     capital: Sat,
+    start_below: Option<BlockHeight>,
 }
 
 impl Authorized {
     /// The one constructor: a permit is the other half of a reservation.
-    pub(super) fn for_reservation(entry: &LedgerEntry, action: Action) -> Self {
+    pub(super) fn for_reservation(
+        entry: &LedgerEntry,
+        action: Action,
+        start_below: Option<BlockHeight>,
+    ) -> Self {
         Self {
             id: entry.id,
             action,
             cost: entry.reserved,
             capital: entry.capital,
+            start_below,
         }
     }
 
@@ -98,5 +104,11 @@ impl Authorized {
     /// Own money that goes into a channel; zero for what opens none.
     pub const fn capital(&self) -> Sat {
         self.capital
+    }
+
+    /// An open begins only while its node is synced and its tip below this; whoever executes it asks
+    /// the node just before. Later the fleet may have given its lock to another.
+    pub const fn start_below(&self) -> Option<BlockHeight> {
+        self.start_below
     }
 }

@@ -6,8 +6,8 @@ use crate::{
     refusal::{Malformed, Refusal},
 };
 use hive_types::{
-    Action, ActionId, ActionKind, LocalChannel, LocalSnapshot, Msat, NodeId, OpenChannel, Probe,
-    Proposal, Rebalance, RouteHop, Sat, ShortChannelId, Tier,
+    Action, ActionId, ActionKind, BlockHeight, LocalChannel, LocalSnapshot, Msat, NodeId,
+    OpenChannel, Probe, Proposal, Rebalance, RouteHop, Sat, ShortChannelId, Tier,
     limits::{FUNDING_WEIGHT_MIN, LOCK_START_BLOCKS, ROUTE_HOPS},
 };
 
@@ -252,15 +252,16 @@ pub(super) fn check_moment(action: &Action, local: &LocalSnapshot) -> Result<(),
     }
 }
 
-/// An open needs the fleet's lock on its target, held by this node, for this action, and young.
+/// An open needs the fleet's lock on its target, held by this node, for this action, and young. Gives
+/// the height below which it has to begin.
 pub(super) fn check_lock(
     id: ActionId,
     action: &Action,
     local: &LocalSnapshot,
     standing: &Standing<'_>,
-) -> Result<(), Refusal> {
+) -> Result<Option<BlockHeight>, Refusal> {
     let Action::Open(open) = action else {
-        return Ok(());
+        return Ok(None);
     };
     let target = open.target;
     let held = standing
@@ -271,5 +272,5 @@ pub(super) fn check_lock(
     if tip >= below {
         return Err(Refusal::LockTooOld { target, below, tip });
     }
-    Ok(())
+    Ok(Some(below))
 }

@@ -353,8 +353,8 @@ fn t44_one_place_makes_permits() {
     assert_eq!(
         lines,
         [
-            "let permit = Authorized::for_reservation(&entry, action.clone());",
-            "pub(super) fn for_reservation(entry: &LedgerEntry, action: Action) -> Self {",
+            "let permit = Authorized::for_reservation(&entry, action.clone(), start_below);",
+            "pub(super) fn for_reservation(",
         ]
     );
     // What is left are blocks: `impl Authorized {` and the signature of the one maker.

@@ -7,7 +7,7 @@ use crate::checkers::{Effect, Sight};
 use crate::world::{
     FailureCode, OutPointState, PaymentState, RouteFailure, SendRouteError, hash_of,
 };
-use hive_core::{ActionResult, Done, Input};
+use hive_core::{ActionResult, Done, Input, PlanRequest};
 use hive_policy::Authorized;
 use hive_types::limits::FUNDING_WEIGHT_MIN;
 use hive_types::{
@@ -34,6 +34,8 @@ pub(super) enum Task {
     Sign(String),
     /// Dial.
     Dial(NodeId),
+    /// Make a plan.
+    Plan(Box<PlanRequest>),
     /// Prepare an action.
     Act { id: ActionId, permit: Authorized },
     /// Execute it.
@@ -60,6 +62,7 @@ impl Fleet {
             }
             // Who cannot be reached is dialled again in a later round.
             Task::Dial(to) => drop(self.world.connect(node, to)),
+            Task::Plan(request) => self.input(agent, Input::Planned(request.perform())),
             Task::Act { id, permit } => self.prepare(agent, id, permit),
             Task::Execute { id, permit } => self.execute(agent, id, &permit),
             Task::Tell { id, result } => self.tell(agent, id, result),
@@ -154,7 +157,10 @@ impl Fleet {
         };
         let result = match (permit.action(), &prepared) {
             (Action::Open(open), Prepared::Open { inputs }) => {
-                Some(self.open(agent, id, open, inputs, permit.cost()))
+                match self.begin_below(agent, permit) {
+                    Ok(()) => Some(self.open(agent, id, open, inputs, permit.cost())),
+                    Err(reason) => Some(not_done(&reason)),
+                }
             }
             (Action::Rebalance(moved), Prepared::Payment { preimage, hash }) => {
                 self.rebalance(agent, id, moved, *preimage, *hash)
@@ -172,6 +178,19 @@ impl Fleet {
         }
         if let Some(result) = result {
             self.later(agent, NODE_MS, Task::Tell { id, result });
+        }
+    }
+
+    /// The lock's age is looked at just before the call, as drivers do.
+    fn begin_below(&self, agent: usize, permit: &Authorized) -> Result<(), String> {
+        let local = self.world.snapshot(self.agents[agent].node);
+        let local = local.map_err(|error| error.to_string())?;
+        let is_early = permit
+            .start_below()
+            .is_none_or(|below| local.height < below);
+        match local.synced && is_early {
+            true => Ok(()),
+            false => Err("the lock grew too old, or the node fell behind".to_owned()),
         }
     }
 

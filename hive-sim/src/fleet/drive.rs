@@ -12,6 +12,12 @@ use hive_types::{Action, NodeId};
 /// Milliseconds until a node answers a request, at most.
 pub(super) const NODE_MS: u64 = 50;
 
+/// Milliseconds that a plan takes, at most.
+const PLAN_MS: u64 = 20_000;
+
+/// One plan of eight takes so much longer, on a machine with other things to do.
+const PLAN_SLOWER: u64 = 15;
+
 /// A wall clock that is ahead by more than this at a start opens spending windows that are not over.
 const SLEPT_MS: i64 = 60_000;
 
@@ -289,11 +295,23 @@ impl Fleet {
                 self.later(agent, 0, Task::Act { id, permit });
             }
             Output::Observe => self.observe(agent),
+            Output::Plan(request) => {
+                let wait = self.plan_ms();
+                self.later(agent, wait, Task::Plan(request));
+            }
             Output::Reply { id, reply } => {
                 self.replies.insert(id, reply);
             }
             Output::Emit(event) => self.emit(agent, event),
         }
+    }
+
+    /// How long a plan takes, from the seed. Mostly seconds; now and then minutes, so that much has
+    /// changed when it comes.
+    fn plan_ms(&self) -> u64 {
+        let drawn = hash_of("plan", &[&self.seed, &self.sequence.to_le_bytes()]);
+        let long = if drawn[0] < 32 { PLAN_SLOWER } else { 1 };
+        long * (u64::from(u16::from_le_bytes([drawn[1], drawn[2]])) % PLAN_MS)
     }
 
     fn persist(&mut self, agent: usize, mut changes: ChangeSet) {

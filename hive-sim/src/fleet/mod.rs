@@ -349,8 +349,25 @@ impl Fleet {
     ) -> Result<Reply, CommandError> {
         self.commands += 1;
         let id = CommandId(self.commands);
+        let is_plan = matches!(command, Command::Plan);
         self.input(agent, Input::Command { id, command });
+        if is_plan && !self.replies.contains_key(&id) {
+            self.finish_plan(agent);
+        }
         self.replies.remove(&id).unwrap_or(Err(CommandError::Busy))
+    }
+
+    /// Makes the plan that an agent has asked for now, instead of later.
+    fn finish_plan(&mut self, agent: usize) {
+        let life = self.agents[agent].life;
+        let mut queue = self.queue.iter();
+        let under_way = queue.find(|(_, due)| {
+            (due.agent, due.life) == (agent, life) && matches!(due.task, Task::Plan(_))
+        });
+        let under_way = under_way.map(|(key, _)| *key);
+        if let Some(due) = under_way.and_then(|key| self.queue.remove(&key)) {
+            self.perform_task(agent, due.task);
+        }
     }
 
     /// How an agent fares; of one that does not run, the stage is `down`.
