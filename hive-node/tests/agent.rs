@@ -80,7 +80,7 @@ async fn plan(client: &mut Client) -> Value {
         match client.call(CommandName::HivePlan, &Value::Null).await {
             Ok(answer) => return answer["proposals"].clone(),
             Err(ClientError::Refused(error)) => assert_eq!(error.code, "starting", "{error}"),
-            Err(error) => panic!("{error}"),
+            Err(error) => unreachable!("the socket is there: {error}"),
         }
     }
 }

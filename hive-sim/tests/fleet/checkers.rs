@@ -51,13 +51,18 @@ fn flipped_bits_are_found() {
     expect(&with(Defect::RelayFlipped), "relayed bytes identical");
 }
 
+/// It shows where two want the same slot and an answer is lost, which not every seed brings about.
 #[test]
 fn hidden_acceptances_are_found() {
-    let mut fleet = founded(4, 5, Mode::Autonomous);
-    (0..4).for_each(|member| fleet.set_defect(member, Some(Defect::AcceptancesHidden)));
-    lossy(&mut fleet, 300_000);
-    fleet.run_for(minutes(60));
-    expect(&fleet, "no promise forgotten");
+    let rule = "no promise forgotten";
+    let is_found = |seed| {
+        let mut fleet = founded(4, seed, Mode::Autonomous);
+        (0..4).for_each(|member| fleet.set_defect(member, Some(Defect::AcceptancesHidden)));
+        lossy(&mut fleet, 300_000);
+        fleet.run_for(minutes(60));
+        found(&fleet, rule)
+    };
+    assert!((5..25).any(is_found), "{rule}");
 }
 
 #[test]

@@ -73,6 +73,9 @@ fn crash_at(steps: u32) -> (bool, usize, Fleet) {
     fleet.run_for(secs(20));
     fleet.boot(1);
     fleet.disarm(1);
+    // It plans again within a minute; what counts here is what was under way.
+    let mode = Some(Mode::Advisor);
+    fleet.command(1, Command::Mode { mode }).unwrap();
     fleet.run_for(minutes(2));
     let opened = opens(&fleet, 1);
     (struck, opened, fleet)
