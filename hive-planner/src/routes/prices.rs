@@ -108,8 +108,8 @@ pub(super) struct Inbound {
 ///
 /// Each hop is weighed for the amount delivered; fees on later hops' fees are left out:
 /// [`super::price_route`] is exact. A hop of 11 BTC or more, or a way of 1,400, is none. Searches run
-/// backwards from the payee, as the senders' own do. Of equally dear ways the one with the fewest
-/// hops counts, then the one whose edge comes first.
+/// backwards from the payee, as the senders' own do. Of equally dear ways one with the fewest hops
+/// counts; which one is a function of the network alone, and of edges to choose from the first.
 pub struct Prices<'g> {
     pub(super) graph: &'g Graph,
     pub(super) first_hop: u64,
@@ -196,8 +196,11 @@ impl<'g> Prices<'g> {
         self.plain.row(place).iter().copied().zip(edges)
     }
 
-    pub(super) fn inbound(&self) -> Option<&Inbound> {
-        self.inbound.as_ref()
+    /// The hops with inbound fees into a place; `None` where there are none.
+    pub(super) fn inbound(&self, place: u32) -> Option<(&Inbound, &[InboundHop])> {
+        let inbound = self.inbound.as_ref()?;
+        let row = inbound.rows.row(place);
+        (!row.is_empty()).then_some((inbound, row))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dijkstra backwards from a payee to everybody.
 
-use super::prices::{Inbound, Prices};
+use super::prices::{InboundHop, Prices};
 use super::queue::Queue;
 use crate::graph::{Edge, EdgeIndex, NodeIndex};
 
@@ -30,17 +30,28 @@ pub struct Searcher<'p> {
 pub struct Distances<'p> {
     prices: &'p Prices<'p>,
     root: NodeIndex,
-    /// By place.
+    /// By place, beside `ways` and not in them: most hops only compare keys.
     keys: Vec<u64>,
-    /// The edge on which the way goes on, by place.
-    next: Vec<u32>,
-    /// The key of the neighbour that a payer sends to first, by place, with what that neighbour
-    /// surcharges.
-    payer_keys: Vec<u64>,
-    payer_next: Vec<u32>,
+    ways: Vec<Way>,
     /// Places in the order in which they were settled.
     order: Vec<u32>,
 }
+
+/// How a way goes on from a place.
+#[derive(Clone, Copy)]
+struct Way {
+    /// The key of the neighbour that a payer sends to first, with what that neighbour surcharges.
+    payer_key: u64,
+    payer_next: u32,
+    /// The edge on which a forwarder sends on.
+    next: u32,
+}
+
+const NO_WAY: Way = Way {
+    payer_key: NOWHERE,
+    payer_next: NO_EDGE,
+    next: NO_EDGE,
+};
 
 /// One node's way on towards the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +73,7 @@ impl<'p> Searcher<'p> {
                 prices,
                 root: NodeIndex::new(0),
                 keys: vec![NOWHERE; nodes],
-                next: vec![NO_EDGE; nodes],
-                payer_keys: vec![NOWHERE; nodes],
-                payer_next: vec![NO_EDGE; nodes],
+                ways: vec![NO_WAY; nodes],
                 order: Vec::with_capacity(nodes),
             },
         }
@@ -75,19 +84,16 @@ impl<'p> Searcher<'p> {
         let found = &mut self.found;
         found.root = root;
         found.order.clear();
-        for keys in [&mut found.keys, &mut found.payer_keys] {
-            keys.fill(NOWHERE);
-        }
+        found.keys.fill(NOWHERE);
+        found.ways.fill(NO_WAY);
         self.queue.clear();
         if let Some(place) = found.prices.place(root) {
             found.keys[place as usize] = 0;
-            found.payer_keys[place as usize] = 0;
+            found.ways[place as usize].payer_key = 0;
             self.queue.push(0, place);
         }
-        while let Some((key, place)) = self.queue.pop() {
-            if key == found.keys[place as usize] {
-                found.settle(key, place, &mut self.queue);
-            }
+        while let Some((key, place)) = self.queue.pop(&found.keys) {
+            found.settle(key, place, &mut self.queue);
         }
         &self.found
     }
@@ -106,47 +112,54 @@ impl Distances<'_> {
             return;
         }
         let prices = self.prices;
+        // Slices of their own, so that the loop need not look up where they lie.
+        let (keys, ways) = (&mut self.keys[..], &mut self.ways[..]);
         for (hop, edge) in prices.plain(place) {
             let before = hop.place() as usize;
             let total = key + key_of(hop.weight());
-            let best = self.keys[before];
+            let best = keys[before];
             if total < best {
+                let way = &mut ways[before];
                 // Neighbours settle in the order of their keys, so the first is the payer's best.
                 if best == NOWHERE {
-                    self.payer_keys[before] = key;
-                    self.payer_next[before] = edge;
+                    (way.payer_key, way.payer_next) = (key, edge);
                 }
-                self.keys[before] = total;
-                self.next[before] = edge;
+                way.next = edge;
+                keys[before] = total;
                 queue.push(total, hop.place());
-            } else if total == best && edge < self.next[before] {
-                self.next[before] = edge;
+            } else if total == best && edge < ways[before].next {
+                ways[before].next = edge;
             }
         }
-        if let Some(inbound) = prices.inbound() {
-            self.settle_inbound(inbound, key, place, queue);
+        if let Some((inbound, row)) = prices.inbound(place) {
+            let on = self.ways[place as usize].next;
+            let onward_fee = (key > 0).then(|| inbound.fees[on as usize]);
+            self.settle_inbound(row, onward_fee, key, queue);
         }
     }
 
     /// The same over hops whose weight depends on the settled place's own fee.
-    fn settle_inbound(&mut self, inbound: &Inbound, key: u64, place: u32, queue: &mut Queue) {
-        let onward_fee = (key > 0).then(|| inbound.fees[self.next[place as usize] as usize]);
-        for hop in inbound.rows.row(place) {
-            let before = hop.place as usize;
+    fn settle_inbound(
+        &mut self,
+        row: &[InboundHop],
+        onward_fee: Option<u64>,
+        key: u64,
+        queue: &mut Queue,
+    ) {
+        for hop in row {
+            let best = &mut self.keys[hop.place as usize];
+            let way = &mut self.ways[hop.place as usize];
             let as_payer = key + (hop.payer_surcharge(onward_fee) << HOP_BITS);
-            let (best, edge) = (self.payer_keys[before], self.payer_next[before]);
-            if as_payer < best || (as_payer == best && hop.edge < edge) {
-                self.payer_keys[before] = as_payer;
-                self.payer_next[before] = hop.edge;
+            if (as_payer, hop.edge) < (way.payer_key, way.payer_next) {
+                (way.payer_key, way.payer_next) = (as_payer, hop.edge);
             }
             let total = key + key_of(hop.weight(onward_fee));
-            let best = self.keys[before];
-            if total < best {
-                self.keys[before] = total;
-                self.next[before] = hop.edge;
+            if total < *best {
+                *best = total;
+                way.next = hop.edge;
                 queue.push(total, hop.place);
-            } else if total == best && hop.edge < self.next[before] {
-                self.next[before] = hop.edge;
+            } else if total == *best && hop.edge < way.next {
+                way.next = hop.edge;
             }
         }
     }
@@ -159,36 +172,38 @@ impl Distances<'_> {
     /// What a payment from `node` to the root costs, the node itself taking its fee; zero at the root,
     /// `None` when there is no way.
     pub fn cost(&self, node: NodeIndex) -> Option<u64> {
-        let key = self.key(&self.keys, node)?;
+        let (key, _) = self.found(node)?;
         Some(key >> HOP_BITS)
     }
 
     /// What a payment that begins at `payer` costs; zero at the root, `None` when there is no way.
     pub fn payer_cost(&self, payer: NodeIndex) -> Option<u64> {
-        let key = self.key(&self.payer_keys, payer)?;
+        let (_, way) = self.found(payer)?;
         let first_hop = if payer == self.root {
             0
         } else {
             self.prices.first_hop
         };
-        Some((key >> HOP_BITS) + first_hop)
+        Some((way.payer_key >> HOP_BITS) + first_hop)
     }
 
-    /// How many hops lie between a payer and the root.
+    /// How many hops lie between a payer and the root; zero at the root, `None` when there is no way.
     pub fn payer_hops(&self, payer: NodeIndex) -> Option<u32> {
-        let key = self.key(&self.payer_keys, payer)?;
+        let (_, way) = self.found(payer)?;
         let first_hop = u32::from(payer != self.root);
-        Some((key & HOPS) as u32 + first_hop)
+        Some((way.payer_key & HOPS) as u32 + first_hop)
     }
 
     /// The edge on which a forwarder's way goes on; `None` at the root and where there is no way.
     pub fn next(&self, node: NodeIndex) -> Option<EdgeIndex> {
-        self.edge(&self.keys, &self.next, node)
+        let (_, way) = self.found(node).filter(|_| node != self.root)?;
+        Some(EdgeIndex::from_row(way.next))
     }
 
     /// The edge on which a payer begins; `None` at the root and where there is no way.
     pub fn payer_next(&self, payer: NodeIndex) -> Option<EdgeIndex> {
-        self.edge(&self.payer_keys, &self.payer_next, payer)
+        let (_, way) = self.found(payer).filter(|_| payer != self.root)?;
+        Some(EdgeIndex::from_row(way.payer_next))
     }
 
     /// Every node with a way, each after the one that it forwards to, the root left out: one pass
@@ -196,7 +211,7 @@ impl Distances<'_> {
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         let settled = self.order.iter().skip(1);
         settled.map(|place| {
-            let edge = EdgeIndex::from_row(self.next[*place as usize]);
+            let edge = EdgeIndex::from_row(self.ways[*place as usize].next);
             let (node, next) = self.prices.graph.ends_of(edge);
             Step { node, next, edge }
         })
@@ -224,14 +239,9 @@ impl Distances<'_> {
         self.order.len() as u64
     }
 
-    fn key(&self, keys: &[u64], node: NodeIndex) -> Option<u64> {
-        let key = keys.get(self.prices.place(node)? as usize).copied();
-        key.filter(|key| *key != NOWHERE)
-    }
-
-    fn edge(&self, keys: &[u64], edges: &[u32], node: NodeIndex) -> Option<EdgeIndex> {
-        self.key(keys, node).filter(|_| node != self.root)?;
-        let edge = edges.get(self.prices.place(node)? as usize)?;
-        Some(EdgeIndex::from_row(*edge))
+    fn found(&self, node: NodeIndex) -> Option<(u64, Way)> {
+        let place = self.prices.place(node)? as usize;
+        let key = self.keys.get(place).filter(|key| **key != NOWHERE)?;
+        Some((*key, *self.ways.get(place)?))
     }
 }
