@@ -2,35 +2,12 @@
 
 use super::SenderModel;
 use super::hops::{Hop, hops};
+use super::rows::{PLACES, Packed, Rows, number};
 use super::search::{Distances, Searcher};
 use crate::graph::{Graph, NodeIndex};
 use hive_types::Msat;
 use rayon::prelude::*;
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
-
-const PLACE_BITS: u32 = 24;
-/// Nodes beyond this many, those with the fewest hops, are in no way; the public network has fewer
-/// than 2^15.
-const PLACES: usize = 1 << PLACE_BITS;
-
-/// A hop's weight and the place where it begins, in one word.
-#[derive(Clone, Copy)]
-pub(super) struct Packed(u64);
-
-impl Packed {
-    fn new(weight: u64, place: u32) -> Self {
-        Self(weight << PLACE_BITS | u64::from(place))
-    }
-
-    pub(super) fn weight(self) -> u64 {
-        self.0 >> PLACE_BITS
-    }
-
-    pub(super) fn place(self) -> u32 {
-        self.0 as u32 & (PLACES - 1) as u32
-    }
-}
 
 /// A hop into a node that has an inbound fee on it: its weight depends on the way on.
 #[derive(Clone, Copy)]
@@ -70,33 +47,6 @@ impl InboundHop {
     }
 }
 
-/// Rows by the node where hops end.
-pub(super) struct Rows<T> {
-    offsets: Vec<u32>,
-    entries: Vec<T>,
-}
-
-impl<T> Rows<T> {
-    /// Entries come with the row of each, in ascending order of rows.
-    fn of(rows: usize, entries: impl Iterator<Item = (u32, T)>) -> Self {
-        let mut offsets = vec![0u32; rows + 1];
-        let count = |(row, entry): (u32, T)| {
-            offsets[row as usize + 1] += 1;
-            entry
-        };
-        let entries = entries.map(count).collect();
-        for row in 0..rows {
-            offsets[row + 1] += offsets[row];
-        }
-        Self { offsets, entries }
-    }
-
-    pub(super) fn row(&self, row: u32) -> &[T] {
-        let row = row as usize;
-        &self.entries[self.offsets[row] as usize..self.offsets[row + 1] as usize]
-    }
-}
-
 /// Hops with inbound fees, and all hops of the payers whom one of those fees charges more.
 pub(super) struct Inbound {
     pub(super) rows: Rows<InboundHop>,
@@ -130,7 +80,8 @@ impl<'g> Prices<'g> {
         without: &BTreeSet<NodeIndex>,
     ) -> Self {
         let mut hops = hops(graph, sender, amount, without);
-        let places = number(graph.node_count(), &hops);
+        let ends = hops.iter().flat_map(|hop| [hop.from, hop.to]);
+        let places = number(graph.node_count(), ends);
         hops.retain(|hop| (places[hop.from.get()] as usize) < PLACES);
         hops.sort_unstable_by_key(|hop| (places[hop.to.get()], places[hop.from.get()]));
         let surcharged: BTreeSet<NodeIndex> = hops
@@ -202,21 +153,6 @@ impl<'g> Prices<'g> {
         let row = inbound.rows.row(place);
         (!row.is_empty()).then_some((inbound, row))
     }
-}
-
-/// Nodes by how many hops they have, the most first: few nodes take part in most of a search.
-fn number(nodes: usize, hops: &[Hop]) -> Vec<u32> {
-    let mut counts = vec![0u32; nodes];
-    for end in hops.iter().flat_map(|hop| [hop.from, hop.to]) {
-        counts[end.get()] += 1;
-    }
-    let mut order: Vec<NodeIndex> = (0..nodes).map(NodeIndex::new).collect();
-    order.sort_by_key(|node| Reverse(counts[node.get()]));
-    let mut places = vec![0; nodes];
-    for (place, node) in order.iter().enumerate() {
-        places[node.get()] = place as u32;
-    }
-    places
 }
 
 fn fees(graph: &Graph, hops: &[Hop]) -> Vec<u64> {
