@@ -10,18 +10,22 @@
 
 mod balances;
 mod net;
+mod refill;
 mod traffic;
 mod way;
 
 pub(crate) use balances::{BIMODAL_SCALE_MSAT, HALF_LIFE_SECONDS, RESERVE_PART};
 
 use crate::placement::Arranged;
-use crate::{Balances, Day, Dynamics, Rebalancing};
+use crate::{Arm, Balances, Day, Dynamics, Rebalancing, Settings};
 use balances::Ledger;
+use hive_planner::PlannerConfig;
 use hive_planner::demand::Payment;
 use hive_planner::routes::SenderModel;
+use hive_types::Msat;
 use net::{Net, Weights};
 use rayon::prelude::*;
+use refill::{Book, Refills};
 use traffic::{DAY_SECONDS, Map, Pair, Tally, Traffic};
 use way::{Scratch, Wish, cheapest};
 
@@ -31,23 +35,36 @@ pub(crate) const REFILLS_A_DAY: u32 = 4;
 /// Keeps the balances' chance apart from that of the payments.
 const BALANCE_STREAM: u64 = 0xba1a_9ce5_0000_0001;
 
-/// Every combination that is run.
-pub(crate) const RUNS: [(Balances, Rebalancing); 6] = [
-    (Balances::Uniform, Rebalancing::Off),
-    (Balances::Uniform, Rebalancing::Local),
-    (Balances::Uniform, Rebalancing::Fleet),
-    (Balances::Bimodal, Rebalancing::Off),
-    (Balances::Bimodal, Rebalancing::Local),
-    (Balances::Bimodal, Rebalancing::Fleet),
-];
+/// What is run for an arm. Only members of one house refill together; a single node, and members who
+/// know nothing of each other, refill alone.
+pub(crate) fn runs(arm: Arm) -> Vec<(Balances, Rebalancing)> {
+    let together = arm.is_one_house() && arm != Arm::Whale;
+    let mut all = Vec::new();
+    for balances in [Balances::Uniform, Balances::Bimodal] {
+        all.extend([Rebalancing::Off, Rebalancing::Local].map(|who| (balances, who)));
+        all.extend(together.then_some((balances, Rebalancing::Fleet)));
+    }
+    all
+}
 
-/// One arm under one seed, one start and one way of rebalancing.
+/// One day of one arm under one seed, one start and one way of rebalancing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct DayFacts {
     pub(crate) tally: Tally,
     pub(crate) rebalance_fee_msat: u64,
     pub(crate) rebalance_msat: u64,
+    pub(crate) rebalances: u64,
+    /// Moves that a channel between others could not carry.
+    pub(crate) rebalances_failed: u64,
     pub(crate) depleted: f64,
+}
+
+/// One combination's days.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) balances: Balances,
+    pub(crate) rebalancing: Rebalancing,
+    pub(crate) days: Vec<DayFacts>,
 }
 
 /// What stays the same for all runs of one arm under one seed.
@@ -57,6 +74,7 @@ pub(crate) struct Ground {
     trees: Vec<Vec<u32>>,
     pairs: Vec<Pair>,
     members: usize,
+    book: Book,
 }
 
 impl Ground {
@@ -95,7 +113,9 @@ impl Ground {
         let (pairs, trees): (Vec<Vec<Pair>>, Vec<Vec<u32>>) = answers.unzip();
         let pairs = pairs.into_iter().flatten().collect();
         let members = arranged.members.len();
+        let book = Book::new(arranged);
         Self {
+            book,
             net,
             classes,
             trees,
@@ -114,36 +134,60 @@ impl Ground {
     }
 
     /// Runs every combination, each on the same payments and balances.
-    pub(crate) fn run_all(&self, settings: &Dynamics, seed: u64) -> Vec<Vec<DayFacts>> {
-        let runs = RUNS.par_iter();
-        runs.map(|(balances, rebalancing)| self.run(settings, *balances, *rebalancing, seed))
-            .collect()
+    pub(crate) fn run_all(
+        &self,
+        arm: Arm,
+        settings: &Settings,
+        dynamics: &Dynamics,
+        seed: u64,
+    ) -> Vec<Run> {
+        let config = PlannerConfig {
+            assumed_base: settings.fee_base,
+            assumed_rate: settings.fee_rate,
+            ..settings.planner
+        };
+        let runs = runs(arm).into_par_iter();
+        let run = |(balances, rebalancing)| Run {
+            balances,
+            rebalancing,
+            days: self.run(dynamics, &config, (balances, rebalancing), seed),
+        };
+        runs.map(run).collect()
     }
 
     fn run(
         &self,
         settings: &Dynamics,
-        balances: Balances,
-        rebalancing: Rebalancing,
+        config: &PlannerConfig,
+        (balances, rebalancing): (Balances, Rebalancing),
         seed: u64,
     ) -> Vec<DayFacts> {
         let map = self.map();
         let ledger = Ledger::new(&self.net, balances, seed ^ BALANCE_STREAM);
         let mut traffic = Traffic::new(&map, ledger, self.members, settings.attempts, seed);
-        let _ = rebalancing;
-        let days = 0..settings.days;
+        let a_day = u64::from(REFILLS_A_DAY);
+        let budget = settings.rebalance_budget.to_msat_saturating().get() / a_day;
+        let shape = (REFILLS_A_DAY, self.net.capacity.len());
+        let mut refills = Refills::new(&self.book, rebalancing, Msat::new(budget), config, shape);
         let day = |day: u32| {
             let mut facts = DayFacts::default();
-            for payment in 0..settings.payments_per_day {
-                let passed = u64::from(payment) * u64::from(DAY_SECONDS)
-                    / u64::from(settings.payments_per_day);
-                traffic.pay(day * DAY_SECONDS + passed as u32);
+            for part in 0..REFILLS_A_DAY {
+                let begins = day * DAY_SECONDS + part * (DAY_SECONDS / REFILLS_A_DAY);
+                let payments = settings.payments_per_day / REFILLS_A_DAY;
+                for payment in 0..payments {
+                    let passed = u64::from(payment) * u64::from(DAY_SECONDS)
+                        / u64::from(REFILLS_A_DAY)
+                        / u64::from(payments);
+                    traffic.pay(begins + passed as u32);
+                }
+                let ends = begins + DAY_SECONDS / REFILLS_A_DAY;
+                refills.refill(&self.net, &mut traffic, ends, &mut facts);
             }
             facts.tally = traffic.take_tally();
             facts.depleted = traffic.ledger.depleted(&self.net);
             facts
         };
-        days.map(day).collect()
+        (0..settings.days).map(day).collect()
     }
 }
 
@@ -167,7 +211,7 @@ fn first(
 }
 
 /// Day by day, the mean over runs with other seeds.
-pub(crate) fn gather_days(runs: &[&Vec<DayFacts>]) -> Vec<Day> {
+pub(crate) fn gather_days(runs: &[&[DayFacts]]) -> Vec<Day> {
     let days = runs.iter().map(|run| run.len()).min().unwrap_or(0);
     let day = |day: usize| {
         let mean = |of: fn(&DayFacts) -> f64| {

@@ -151,6 +151,8 @@ pub enum Metric {
     RebalanceCost,
     /// What rebalancing moved, in sat a day.
     RebalanceVolume,
+    /// Of all moves, those that a channel between others could not carry.
+    RebalanceFailures,
     /// The payments that the arm forwards or tries to, those that arrive. In the static part: the
     /// chance of the first attempt under balances that are equally likely anywhere.
     SuccessRate,
@@ -196,6 +198,7 @@ impl Metric {
             Self::OpenCost => "cost of opens",
             Self::RebalanceCost => "cost of rebalancing",
             Self::RebalanceVolume => "moved by rebalancing",
+            Self::RebalanceFailures => "failed moves",
             Self::SuccessRate => "success of its payments",
             Self::SuccessRateOfAll => "success of all payments",
             Self::Reachable => "payments with any way",
@@ -277,7 +280,7 @@ pub enum Setting {
     Dynamic {
         /// How hidden balances begin.
         balances: Balances,
-        /// Who refills.
+        /// Who refills in the arm above; the one below refills alone where it has nobody to join.
         rebalancing: Rebalancing,
     },
 }

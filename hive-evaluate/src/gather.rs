@@ -1,12 +1,12 @@
 //! From outcomes, seed by seed, to estimates and paired ratios.
 
-use crate::dynamics::{DayFacts, RUNS, gather_days};
+use crate::dynamics::{DayFacts, Run, gather_days};
 use crate::score::part;
 use crate::statistics::{ratios, summarize, summarize_ratios};
 use crate::trial::{Outcome, concentration};
 use crate::{
-    Arm, ArmResult, DynamicsResult, Estimate, Failure, FailureResult, Metric, PairedRatio, Setting,
-    Settings,
+    Arm, ArmResult, DynamicsResult, Estimate, Failure, FailureResult, Metric, PairedRatio,
+    Rebalancing, Setting, Settings,
 };
 use hive_planner::AmountModel;
 use hive_planner::routes::SenderModel;
@@ -54,7 +54,7 @@ pub(crate) fn gather(
                 plans: own.iter().map(|outcome| outcome.facts.clone()).collect(),
                 metrics: estimates(&values),
                 failures: failures(&own),
-                dynamics: dynamics(settings, &own),
+                dynamics: dynamics(&own),
             }
         })
         .collect();
@@ -133,33 +133,35 @@ fn failures(outcomes: &[&Outcome]) -> Vec<FailureResult> {
     kinds.into_iter().map(result).collect()
 }
 
-fn dynamics(settings: &Settings, outcomes: &[&Outcome]) -> Vec<DynamicsResult> {
-    let result =
-        |(place, (balances, rebalancing)): (usize, &(crate::Balances, crate::Rebalancing))| {
-            let runs: Vec<&Vec<DayFacts>> = outcomes
-                .iter()
-                .filter_map(|o| o.dynamics.get(place))
-                .collect();
-            if runs.is_empty() {
-                return None;
-            }
-            let costs = outcomes.iter().map(|outcome| {
-                settings.open_cost.get() as f64 * f64::from(outcome.facts.opens)
-                    / f64::from(settings.open_life_days.max(1))
-            });
-            let values: Vec<Values> = runs
-                .iter()
-                .zip(costs)
-                .map(|(days, cost)| over_days(days, cost))
-                .collect();
-            Some(DynamicsResult {
-                balances: *balances,
-                rebalancing: *rebalancing,
-                metrics: estimates(&values.iter().collect::<Vec<_>>()),
-                days: gather_days(&runs),
-            })
-        };
-    RUNS.iter().enumerate().filter_map(result).collect()
+fn dynamics(outcomes: &[&Outcome]) -> Vec<DynamicsResult> {
+    let first = outcomes
+        .first()
+        .map_or(&[][..], |outcome| &outcome.dynamics);
+    first.iter().map(|run| dynamics_of(outcomes, run)).collect()
+}
+
+/// The runs of all seeds that are like this one.
+fn dynamics_of(outcomes: &[&Outcome], like: &Run) -> DynamicsResult {
+    let (balances, rebalancing) = (like.balances, like.rebalancing);
+    let alike = |run: &&Run| (run.balances, run.rebalancing) == (balances, rebalancing);
+    let (mut runs, mut values) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        if let Some(run) = outcome.dynamics.iter().find(alike) {
+            let open_cost = outcome
+                .metrics
+                .get(&Metric::OpenCost)
+                .copied()
+                .unwrap_or(0.0);
+            values.push(over_days(&run.days, open_cost));
+            runs.push(&run.days[..]);
+        }
+    }
+    DynamicsResult {
+        balances,
+        rebalancing,
+        metrics: estimates(&values.iter().collect::<Vec<_>>()),
+        days: gather_days(&runs),
+    }
 }
 
 /// One seed's metrics over all its days.
@@ -193,6 +195,13 @@ fn over_days(days: &[DayFacts], open_cost: f64) -> Values {
         (Metric::Revenue, Some(revenue)),
         (Metric::OpenCost, Some(open_cost)),
         (Metric::RebalanceCost, Some(rebalance)),
+        (
+            Metric::RebalanceFailures,
+            part(
+                sum(|day| day.rebalances_failed),
+                sum(|day| day.rebalances + day.rebalances_failed),
+            ),
+        ),
         (
             Metric::RebalanceVolume,
             Some(sum(|day| day.rebalance_msat) / 1_000.0 / count),
@@ -241,7 +250,15 @@ fn ratios_of(above: &ArmResult, below: &ArmResult) -> Vec<PairedRatio> {
         }
     };
     add(Setting::Static, &COMPARED, &above.metrics, &below.metrics);
-    for (one, other) in above.dynamics.iter().zip(&below.dynamics) {
+    for one in &above.dynamics {
+        let like = |who: Rebalancing| {
+            let mut others = below.dynamics.iter();
+            others.find(|other| (other.balances, other.rebalancing) == (one.balances, who))
+        };
+        // Who has nobody to refill with does it alone.
+        let Some(other) = like(one.rebalancing).or_else(|| like(Rebalancing::Local)) else {
+            continue;
+        };
         let setting = Setting::Dynamic {
             balances: one.balances,
             rebalancing: one.rebalancing,

@@ -117,8 +117,6 @@ pub(crate) struct Arranged {
     member_of: Vec<u8>,
     /// Where each node of the public graph is now.
     pub(crate) moved: Vec<NodeIndex>,
-    /// The arm's channels, in the order of its opens.
-    pub(crate) channels: Vec<ShortChannelId>,
 }
 
 impl Arranged {
@@ -133,10 +131,9 @@ impl Arranged {
 /// costs are equal the search takes the smaller, so ties go against the arm, whichever it is.
 pub(crate) fn arrange(graph: &Graph, placement: &Placement, one_house: bool) -> Arranged {
     let ids: Vec<NodeId> = fresh_ids(graph).take(placement.members).collect();
-    let channels: Vec<ShortChannelId> = fresh_channels(graph).take(placement.opens.len()).collect();
-    let opens = placement.opens.iter().zip(&channels);
+    let opens = placement.opens.iter().zip(fresh_channels(graph));
     let updates: Vec<GraphUpdate> = opens
-        .flat_map(|(open, scid)| open_channel(graph, &ids, open, one_house, *scid))
+        .flat_map(|(open, scid)| open_channel(graph, &ids, open, one_house, scid))
         .collect();
     let with = graph.updated(&updates);
     let place = |id: &NodeId| with.node_index(id);
@@ -156,7 +153,6 @@ pub(crate) fn arrange(graph: &Graph, placement: &Placement, one_house: bool) -> 
         members,
         member_of,
         moved,
-        channels,
     }
 }
 

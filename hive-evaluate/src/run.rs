@@ -188,3 +188,6 @@ fn cell(
         notes,
     })
 }
+
+#[cfg(test)]
+mod tests;

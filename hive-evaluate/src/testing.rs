@@ -1,6 +1,6 @@
 //! Small networks for tests.
 
-use crate::placement::{End, Open, Placement};
+use crate::placement::{Arranged, End, Open, Placement};
 use hive_planner::demand::{Payment, SplitMix};
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, Sat, ShortChannelId};
@@ -112,4 +112,10 @@ pub(crate) fn payments(graph: &Graph, ends: &[(u16, u16)], msat: u64) -> Vec<Pay
         .collect();
     payments.sort_unstable();
     payments
+}
+
+/// The channel of an arm's open, by the order of opens: they come after all public ones.
+pub(crate) fn opened(with: &Arranged, opens: usize, place: usize) -> ShortChannelId {
+    let first = with.graph.channel_count() - opens;
+    with.graph.channels().nth(first + place).unwrap().scid
 }

@@ -1,7 +1,7 @@
 //! One seed of one cell: every arm on the same payments.
 
 use crate::arms::{Brief, Scores, place};
-use crate::dynamics::{DayFacts, Ground};
+use crate::dynamics::{Ground, Run};
 use crate::failure::{Losses, Outside};
 use crate::placement::{Arranged, End, Placement, arrange};
 use crate::reach::within_two_hops;
@@ -15,8 +15,8 @@ pub(crate) struct Outcome {
     pub(crate) facts: PlanFacts,
     pub(crate) metrics: BTreeMap<Metric, f64>,
     pub(crate) losses: Vec<Losses>,
-    /// In the order of [`crate::dynamics::RUNS`]; empty unless asked for.
-    pub(crate) dynamics: Vec<Vec<DayFacts>>,
+    /// Empty unless asked for.
+    pub(crate) dynamics: Vec<Run>,
 }
 
 /// Counts steps for whoever watches.
@@ -79,7 +79,12 @@ pub(crate) fn run(
         let dynamics = brief.settings.dynamics.as_ref().map(|dynamics| {
             steps.step(&format!("{arm}: moving balances"));
             let payments = thin(&held_out, dynamics.payees);
-            Ground::new(&arranged, brief.sender, &payments).run_all(dynamics, brief.seed)
+            Ground::new(&arranged, brief.sender, &payments).run_all(
+                arm,
+                brief.settings,
+                dynamics,
+                brief.seed,
+            )
         });
         let facts = facts(&one.placement, millis);
         Outcome {

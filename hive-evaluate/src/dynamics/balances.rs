@@ -101,11 +101,11 @@ impl Ledger {
             self.at[channel] = now - passed;
             return;
         }
-        let halves = (steps / STEPS as u64).min(63);
-        let off = (u128::from(first.abs_diff(home))
-            * u128::from(self.decay[steps as usize % STEPS])
-            >> 16) as u64
-            >> halves;
+        // Beyond so many halves nothing is left.
+        let halves = (steps / STEPS as u64).min(80) as u32;
+        let part = u128::from(self.decay[steps as usize % STEPS]);
+        let off = (u128::from(first.abs_diff(home)) * part) >> (16 + halves);
+        let off = u64::try_from(off).unwrap_or(0);
         self.first[channel] = if first > home { home + off } else { home - off };
     }
 

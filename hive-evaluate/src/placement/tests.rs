@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{drawn_network, id, link, network, open, placed};
+use crate::testing::{drawn_network, id, link, network, open, opened, placed};
 
 #[test]
 fn a_peer_charges_a_new_channel_what_is_the_middle_of_its_charges() {
@@ -56,7 +56,7 @@ fn fellows_forward_for_nothing_and_strangers_do_not() {
             let edge = with.graph.between(from, to).next().unwrap();
             assert_eq!(edge.policy.unwrap().base, Msat::new(base));
         }
-        let out = with.graph.edge(with.channels[0], first).unwrap();
+        let out = with.graph.edge(opened(&with, 3, 0), first).unwrap();
         assert_eq!(out.policy.unwrap().base, Msat::new(10));
     }
 }

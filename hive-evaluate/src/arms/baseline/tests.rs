@@ -37,7 +37,7 @@ fn draws_go_by_weight_without_putting_back() {
         times[draw(&nodes, &weights, &mut chance).unwrap()] += 1;
     }
     // Three in five against two in five; four standard deviations are 340.
-    assert!((times[0] as i32 - 18_000).abs() < 340, "{times:?}");
+    assert!((times[0] - 18_000i32).abs() < 340, "{times:?}");
     assert_eq!(times[0] + times[1], 30_000);
     assert_eq!(draw(&nodes, &[0; 12], &mut chance), None);
 }
