@@ -3,6 +3,7 @@
 mod columns;
 mod demo;
 mod embedded;
+mod evaluate;
 mod failure;
 mod graph_file;
 mod markup;
@@ -30,6 +31,9 @@ const EXAMPLES: &str = "\
 Examples:
   hive demo                               five members on a simulated network, in under a minute
   hive demo --graph graph.json --seed 7   the same on a network of yours (lncli describegraph)
+  hive plan --graph graph.json --member 02ab... --channels 4 --capital 20000000
+                                          where that node would open, on an exported graph
+  hive evaluate --report out              what coordination is worth, measured, with a report
   hive sim --seeds 1..1000 --members 7    a thousand fleets with faults drawn from their seeds
   hive status                             ask the agent on this machine; also members, log, report
   hive invite tier=full hours=12          make a ticket; the newcomer runs: hive join hive1...
@@ -56,6 +60,10 @@ fn program() -> Command {
             plan::Options::augment_args(Command::new("plan"))
                 .about("where nodes of yours would open channels, on a graph from a file"),
         )
+        .subcommand(
+            evaluate::Options::augment_args(Command::new("evaluate"))
+                .about("measure what coordination is worth, on a graph from a file or a made one"),
+        )
         .subcommands(operator::commands())
 }
 
@@ -78,6 +86,9 @@ fn run() -> Result<ExitCode, Failure> {
         }
         Some(("plan", matches)) => {
             plan::run(&plan::Options::from_arg_matches(matches).map_err(unread)?)
+        }
+        Some(("evaluate", matches)) => {
+            evaluate::run(&evaluate::Options::from_arg_matches(matches).map_err(unread)?)
         }
         Some((name, matches)) => operator::run(name, matches),
         None => Err(Failure::Usage("name a command; see hive --help".into())),

@@ -21,6 +21,11 @@ impl Progress {
         Self(bar)
     }
 
+    /// What is being done now.
+    pub(crate) fn say(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
     /// So much of so much.
     pub(crate) fn set(&self, done: u64, of: u64) {
         self.0.set_length(of.max(done));
