@@ -1,44 +1,15 @@
 //! The built program: bad input is told in one line with status 2, an agent's answers become tables.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod common;
+
+use common::{hive, refused, text};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::thread;
-
-fn hive(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hive"))
-        .args(arguments)
-        .env_remove("HIVE_CONFIG")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Status 2, nothing on the standard output, one line that holds all of these.
-fn refused(arguments: &[&str], holds: &[&str]) {
-    let output = hive(arguments);
-    let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
-    assert!(output.stdout.is_empty(), "{arguments:?}");
-    assert_eq!(
-        error.trim_end().lines().count(),
-        1,
-        "{arguments:?}: {error}"
-    );
-    for part in holds {
-        assert!(
-            error.contains(part),
-            "{arguments:?}: {error:?} lacks {part:?}"
-        );
-    }
-}
 
 #[test]
 fn wrong_flags_are_told_in_one_line() {
