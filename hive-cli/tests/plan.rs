@@ -321,7 +321,8 @@ fn one_lonely_pair_of_nodes_gives_an_answer() {
     let path = folder.path().join("pair.json");
     let whole: Value =
         serde_json::from_str(&fs::read_to_string(data("describegraph.json")).unwrap()).unwrap();
-    let pair = serde_json::json!({"nodes": [], "edges": [whole["edges"][0]]});
+    let nodes = [&whole["nodes"][0], &whole["nodes"][1]];
+    let pair = serde_json::json!({"nodes": nodes, "edges": [whole["edges"][0]]});
     fs::write(&path, pair.to_string()).unwrap();
     let path = path.to_str().unwrap();
     let output = hive(&[
