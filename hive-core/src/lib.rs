@@ -53,6 +53,7 @@ mod clocks;
 mod command;
 mod config;
 mod decide;
+mod drain;
 mod event;
 mod farewell;
 mod fellowship;

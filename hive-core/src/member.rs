@@ -3,6 +3,7 @@
 
 use crate::beat::Heart;
 use crate::clocks::Clocks;
+use crate::drain::Drains;
 use crate::identity::Identity;
 use crate::join::NewKey;
 use crate::start::Start;
@@ -39,6 +40,8 @@ pub(crate) struct Membership {
     pub(crate) wishes: BTreeMap<WishId, WishFor>,
     pub(crate) start: Start,
     pub(crate) heart: Heart,
+    /// How fast members' channels drain.
+    pub(crate) drains: Drains,
     pub(crate) next_gossip: Elapsed,
     pub(crate) next_plan: Elapsed,
     /// Targets at the share cap, for its hysteresis.

@@ -56,6 +56,10 @@ impl Hive {
         let told = beat.map(|beat| told_channels(&beat, node, self.graph.as_deref()));
         let own = || self.local.as_ref().map(own_channels);
         let channels = if is_me { own() } else { told };
+        let mut channels = channels.unwrap_or_default();
+        for channel in &mut channels {
+            channel.drain_msat_per_day = member.drains.of(node, channel);
+        }
         let height = self
             .local
             .as_ref()
@@ -65,7 +69,7 @@ impl Hive {
             node_id: *node,
             tier: seat.tier,
             fresh: is_me || fresh,
-            channels: channels.unwrap_or_default(),
+            channels,
             constraint: if is_me {
                 self.own_constraint()
             } else {

@@ -1,27 +1,35 @@
 //! Who is connected, and how much of what they send is looked at.
 
-use hive_types::limits::{
-    FELLOW_FRAMES_PER_MINUTE, SEEN_FRAMES, STRANGER_FRAMES_PER_MINUTE, STRANGERS_TRACKED,
-};
-use hive_types::{Capabilities, Digest, Elapsed, Millis, NodeId};
+use hive_proto::handshake::PeerLimit;
+use hive_types::limits::{FELLOW_FRAMES_PER_MINUTE, SEEN_FRAMES, STRANGER_FRAMES_PER_MINUTE};
+use hive_types::{Capabilities, Digest, Elapsed, NodeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-const MINUTE: Millis = Millis::from_secs(60);
+/// Complaints about one peer in a minute: a flood of bad frames is no flood of log lines.
+const REPORTS_PER_MINUTE: u32 = 1;
 
-/// Connected peers with their features, frame counts per peer, and frames already relayed.
-#[derive(Default)]
+/// Connected peers with their features, limits per peer, and frames already relayed.
 pub(crate) struct Peers {
     connected: BTreeMap<NodeId, Capabilities>,
-    counts: BTreeMap<NodeId, Count>,
+    /// Strangers crowd out each other here, never a fellow.
+    strangers: PeerLimit,
+    fellows: PeerLimit,
+    reports: PeerLimit,
     seen: BTreeSet<Digest>,
     seen_in_order: VecDeque<Digest>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Count {
-    since: Elapsed,
-    frames: u32,
-    reported: Option<Elapsed>,
+impl Default for Peers {
+    fn default() -> Self {
+        Self {
+            connected: BTreeMap::new(),
+            strangers: PeerLimit::new(STRANGER_FRAMES_PER_MINUTE),
+            fellows: PeerLimit::new(FELLOW_FRAMES_PER_MINUTE),
+            reports: PeerLimit::new(REPORTS_PER_MINUTE),
+            seen: BTreeSet::new(),
+            seen_in_order: VecDeque::new(),
+        }
+    }
 }
 
 impl Peers {
@@ -49,44 +57,16 @@ impl Peers {
 
     /// Whether one more frame of this peer is looked at in this minute.
     pub(crate) fn admit_frame(&mut self, peer: NodeId, is_fellow: bool, now: Elapsed) -> bool {
-        let limit = if is_fellow {
-            FELLOW_FRAMES_PER_MINUTE
-        } else {
-            STRANGER_FRAMES_PER_MINUTE
+        let limit = match is_fellow {
+            true => &mut self.fellows,
+            false => &mut self.strangers,
         };
-        let count = self.count(peer, now);
-        if now.since(count.since) >= MINUTE {
-            *count = Count {
-                since: now,
-                frames: 0,
-                reported: count.reported,
-            };
-        }
-        count.frames = count.frames.saturating_add(1);
-        count.frames <= limit
+        limit.take(now, &peer)
     }
 
-    /// Whether a complaint about this peer is due: at most one a minute, so that a flood of bad
-    /// frames is no flood of log lines.
+    /// Whether a complaint about this peer is due: at most one a minute.
     pub(crate) fn may_report(&mut self, peer: NodeId, now: Elapsed) -> bool {
-        let count = self.count(peer, now);
-        let due = count.reported.is_none_or(|last| now.since(last) >= MINUTE);
-        if due {
-            count.reported = Some(now);
-        }
-        due
-    }
-
-    fn count(&mut self, peer: NodeId, now: Elapsed) -> &mut Count {
-        if self.counts.len() >= STRANGERS_TRACKED && !self.counts.contains_key(&peer) {
-            let oldest = self.counts.iter().min_by_key(|(_, count)| count.since);
-            let oldest = oldest.map(|(oldest, _)| *oldest);
-            oldest.and_then(|oldest| self.counts.remove(&oldest));
-        }
-        self.counts.entry(peer).or_insert(Count {
-            since: now,
-            ..Count::default()
-        })
+        self.reports.take(now, &peer)
     }
 
     /// Whether these verified bytes are new here; from now on they are not.
@@ -107,6 +87,8 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hive_types::Millis;
+    use hive_types::limits::STRANGERS_TRACKED;
 
     fn node(number: u16) -> NodeId {
         let mut bytes = [2; 33];
@@ -122,11 +104,12 @@ mod tests {
             .filter(|_| peers.admit_frame(node(1), false, now))
             .count();
         assert_eq!(looked_at, STRANGER_FRAMES_PER_MINUTE as usize);
-        assert!(peers.admit_frame(node(1), false, now.plus(MINUTE)));
-        for number in 0..5_000 {
+        for number in 2..5_000 {
             peers.admit_frame(node(number), false, now);
         }
-        assert_eq!(peers.counts.len(), STRANGERS_TRACKED);
+        assert_eq!(peers.strangers.tracked(), STRANGERS_TRACKED);
+        assert!(peers.admit_frame(node(5_001), true, now));
+        assert!(peers.admit_frame(node(1), false, now.plus(Millis::from_secs(60))));
     }
 
     #[test]

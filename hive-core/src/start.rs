@@ -11,6 +11,7 @@ use crate::chance::Chance;
 use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::decide::META_CHECKPOINT;
+use crate::drain::Drains;
 use crate::event::Event;
 use crate::farewell::META_DEPARTURE;
 use crate::fellowship::{META_BANS, restored_bans};
@@ -295,6 +296,7 @@ fn membership(
         wishes: BTreeMap::new(),
         start,
         heart: Heart::default(),
+        drains: Drains::default(),
         next_gossip: at.now.elapsed,
         next_plan: at.now.elapsed,
         capped: BTreeSet::new(),
@@ -476,6 +478,18 @@ impl Hive {
             self.tend_locks();
         }
         self.tend_fees();
+        self.tend_drains();
+    }
+
+    fn tend_drains(&mut self) {
+        let now = self.now.elapsed;
+        if !matches!(&self.stage, Stage::Member(member) if member.drains.is_due(now)) {
+            return;
+        }
+        let fleet = self.fleet_view();
+        if let Stage::Member(member) = &mut self.stage {
+            member.drains.watch(&fleet, now);
+        }
     }
 
     /// Everything that a member does by itself.
