@@ -13,10 +13,9 @@
 mod support;
 
 use hive_core::{Command, Event, Input, Reply};
-use hive_planner::graph::{Graph, GraphBuilder};
+use hive_planner::graph::Graph;
 use hive_planner::load::load_csv;
 use hive_policy::Mode;
-use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, Sat, ShortChannelId};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -72,7 +71,7 @@ fn has_proposal(events: &[Event]) -> bool {
 /// message takes one step of 100 ms, so a round trip takes 200.
 fn figure_lock() {
     let mut net = Net::fleet(3, Mode::Advisor);
-    let graph = Arc::new(small_graph());
+    let graph = Arc::new(support::halves());
     for index in 0..3 {
         net.input(index, Input::Graph(graph.clone()));
     }
@@ -106,39 +105,6 @@ fn figure_lock() {
         "round_trips",
         "<=2",
     );
-}
-
-/// Two halves that only a member could join: an open is worth proposing.
-fn small_graph() -> Graph {
-    let mut builder = GraphBuilder::new();
-    let nodes: Vec<NodeId> = (10..50).map(support::node_id).collect();
-    nodes.iter().for_each(|node| {
-        builder.add_node(*node);
-    });
-    let policy = ChannelPolicy {
-        base: Msat::new(1_000),
-        rate: Ppm::new(500),
-        cltv_delta: 40,
-        htlc_minimum: Msat::new(1),
-        htlc_maximum: Msat::new(5_000_000_000),
-        disabled: false,
-        inbound_base_msat: 0,
-        inbound_ppm: 0,
-    };
-    for half in [0..20usize, 20..40] {
-        for (place, at) in half.clone().enumerate().skip(1) {
-            let hub = nodes[half.start];
-            let scid = ShortChannelId::new(700_000 + at as u32, place as u32, 0).unwrap();
-            let ends = [hub, nodes[at]];
-            builder
-                .add_channel(scid, ends, Sat::new(20_000_000))
-                .unwrap();
-            for end in ends {
-                builder.set_policy(scid, end, &policy).unwrap();
-            }
-        }
-    }
-    builder.build()
 }
 
 fn graph_folder() -> Option<PathBuf> {

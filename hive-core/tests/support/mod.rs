@@ -9,15 +9,16 @@
 
 use hive_core::{
     ActionResult, Command, CommandError, CommandId, Config, Done, Event, Hive, Input, Output,
-    Reply, Snapshot, Stored,
+    PlanRequest, Reply, Snapshot, Stored,
 };
 use hive_planner::PlannerConfig;
+use hive_planner::graph::{Graph, GraphBuilder};
 use hive_policy::{LimitSettings, Limits, Mode};
 use hive_proto::{NodeSignature, Ticket};
 use hive_types::{
-    Action, ActionId, BlockHeight, BootId, Capabilities, ChannelId, Constraint, Elapsed,
-    FeeratePerKw, LocalSnapshot, Millis, Network, NodeId, Now, OnChain, OutPoint, Sat, Tier, Txid,
-    UnixMillis,
+    Action, ActionId, BlockHeight, BootId, Capabilities, ChannelId, ChannelPolicy, Constraint,
+    Elapsed, FeeratePerKw, LocalSnapshot, Millis, Msat, Network, NodeId, Now, OnChain, OutPoint,
+    Ppm, Sat, ShortChannelId, Tier, Txid, UnixMillis,
 };
 use secp256k1::{PublicKey, SECP256K1, SecretKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -46,6 +47,9 @@ pub(crate) struct Net {
     pub(crate) cut: BTreeSet<usize>,
     /// Whether permitted actions succeed at once.
     pub(crate) acts_succeed: bool,
+    /// Whether plans wait here until a test makes them.
+    pub(crate) holds_plans: bool,
+    pub(crate) plans: Vec<(usize, PlanRequest)>,
     commands: u64,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
 }
@@ -100,6 +104,39 @@ fn snapshot(id: NodeId) -> LocalSnapshot {
     }
 }
 
+/// Two halves that only a member could join: an open is worth proposing.
+pub(crate) fn halves() -> Graph {
+    let mut builder = GraphBuilder::new();
+    let nodes: Vec<NodeId> = (10..50).map(node_id).collect();
+    nodes.iter().for_each(|node| {
+        builder.add_node(*node);
+    });
+    let policy = ChannelPolicy {
+        base: Msat::new(1_000),
+        rate: Ppm::new(500),
+        cltv_delta: 40,
+        htlc_minimum: Msat::new(1),
+        htlc_maximum: Msat::new(5_000_000_000),
+        disabled: false,
+        inbound_base_msat: 0,
+        inbound_ppm: 0,
+    };
+    for half in [0..20usize, 20..40] {
+        for (place, at) in half.clone().enumerate().skip(1) {
+            let hub = nodes[half.start];
+            let scid = ShortChannelId::new(700_000 + at as u32, place as u32, 0).unwrap();
+            let ends = [hub, nodes[at]];
+            builder
+                .add_channel(scid, ends, Sat::new(20_000_000))
+                .unwrap();
+            for end in ends {
+                builder.set_policy(scid, end, &policy).unwrap();
+            }
+        }
+    }
+    builder.build()
+}
+
 impl Net {
     /// Machines that are all connected to each other and have read their nodes.
     pub(crate) fn new(count: u8, mode: Mode) -> Self {
@@ -110,6 +147,8 @@ impl Net {
             wire: VecDeque::new(),
             cut: BTreeSet::new(),
             acts_succeed: true,
+            holds_plans: false,
+            plans: Vec::new(),
             commands: 0,
             replies: BTreeMap::new(),
         };
@@ -250,6 +289,7 @@ impl Net {
                     let local = self.peers[index].local.clone();
                     self.input(index, Input::Observed(&local));
                 }
+                Output::Plan(request) if self.holds_plans => self.plans.push((index, *request)),
                 Output::Plan(request) => self.input(index, Input::Planned(request.perform())),
                 Output::Reply { id, reply } => {
                     self.replies.insert(id, reply);
@@ -292,10 +332,26 @@ impl Net {
         index: usize,
         command: Command,
     ) -> Result<Reply, CommandError> {
+        let id = self.ask(index, command);
+        self.answer(id).unwrap()
+    }
+
+    pub(crate) fn ask(&mut self, index: usize, command: Command) -> CommandId {
         self.commands += 1;
         let id = CommandId(self.commands);
         self.input(index, Input::Command { id, command });
-        self.replies.remove(&id).unwrap()
+        id
+    }
+
+    pub(crate) fn answer(&mut self, id: CommandId) -> Option<Result<Reply, CommandError>> {
+        self.replies.remove(&id)
+    }
+
+    /// Makes the plans that wait.
+    pub(crate) fn make_plans(&mut self) {
+        for (index, request) in std::mem::take(&mut self.plans) {
+            self.input(index, Input::Planned(request.perform()));
+        }
     }
 
     pub(crate) fn ticket(&mut self, index: usize, tier: Tier) -> Ticket {
