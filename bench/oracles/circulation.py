@@ -9,31 +9,17 @@ solvers come from PyPI into a virtual environment beside the build; nothing of t
 Usage: bench/oracles/circulation.py   (from anywhere inside the repository)
 """
 
-import os
 import subprocess
 import sys
 import time
-import venv
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from environment import ROOT, run_inside
+
 PACKAGES = ["highspy==1.15.1", "ortools==9.14.6206", "numpy"]
 # Doubles hold 53 bits of costs that need up to 70, and HiGHS accepts reduced costs of 1e-7.
 HIGHS_TOLERANCE = 1e-9
-
-
-def in_own_environment() -> None:
-    """Runs this script again in a virtual environment that holds the solvers."""
-    home = ROOT / "target" / "oracles"
-    python = home / "bin" / "python"
-    if Path(sys.prefix).resolve() == home.resolve():
-        return
-    if not python.exists():
-        venv.create(home, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    os.execv(python, [str(python), *sys.argv])
 
 
 def problems():
@@ -126,5 +112,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    in_own_environment()
+    run_inside("oracles", PACKAGES)
     main()
