@@ -1,7 +1,6 @@
 //! How each arm chooses its channels.
 
 mod baseline;
-mod centrality;
 mod planned;
 
 pub(crate) use baseline::Scores;

@@ -231,3 +231,20 @@ pub(crate) fn gather_days(runs: &[&[DayFacts]]) -> Vec<Day> {
     };
     (0..days).map(day).collect()
 }
+
+/// What the first way of each payment costs its sender, for comparison with other searches.
+#[cfg(test)]
+pub(crate) fn cost_of_cheapest(
+    arranged: &Arranged,
+    sender: SenderModel,
+    payments: &[Payment],
+) -> Vec<Option<u64>> {
+    let ground = Ground::new(arranged, sender, payments);
+    let cost = |pair: &Pair| {
+        let weights = &ground.classes[pair.class];
+        let onward = pair.first_way.iter().skip(1);
+        let sum = onward.map(|arc| u64::from(weights.cost_of(*arc))).sum();
+        (!pair.first_way.is_empty()).then_some(sum)
+    };
+    ground.pairs.iter().map(cost).collect()
+}

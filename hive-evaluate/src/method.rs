@@ -2,7 +2,7 @@
 
 use crate::dynamics::{BIMODAL_SCALE_MSAT, HALF_LIFE_SECONDS, REFILLS_A_DAY, RESERVE_PART};
 use crate::placement::{ARM_CLTV_DELTA, REFERENCE_AMOUNT};
-use crate::{Constant, GraphFacts, NetworkView, Settings};
+use crate::{Arm, Constant, GraphFacts, NetworkView, Settings};
 use hive_planner::graph::{Edge, Graph};
 use std::collections::BTreeSet;
 
@@ -70,7 +70,8 @@ pub(crate) fn notes(settings: &Settings) -> Vec<String> {
         "Demand is assumed: nobody publishes who pays whom. Held-out payments share no pair of payer \
          and payee with any sample that a plan was made from, but come from the same assumption."
             .into(),
-        "Ties between equally cheap ways go to fewer hops, then to older channels, so against every arm."
+        "Ties between equally cheap ways go to fewer hops; beyond that the search decides, by rules that \
+         know nothing of arms."
             .into(),
         "The static part has no depletion: it is what is offered to the arm, not what it can carry. Its \
          net revenue takes off opens, not rebalancing."
@@ -81,6 +82,18 @@ pub(crate) fn notes(settings: &Settings) -> Vec<String> {
             settings.seeds
         ),
     ];
+    if settings.arms.contains(&Arm::Whale) {
+        notes.push(
+            "The whale opens at most one channel to a target, as the planner plans for every node. Where \
+             channels run dry, a whale with parallel channels to the busiest targets would do better."
+                .into(),
+        );
+    }
+    if !settings.planner.rates.values().is_empty() || !settings.planner.sizes.values().is_empty() {
+        notes.push(
+            "Arms that plan chose fees or sizes from a grid; the others have one fee and even sizes.".into(),
+        );
+    }
     if let Some(dynamics) = &settings.dynamics {
         notes.push(format!(
             "The dynamic part has {} payments a day, not the {} to which the static part scales its \

@@ -127,8 +127,8 @@ impl Arranged {
     }
 }
 
-/// Puts an arm into the graph. Members' ids and their channels' ids are the highest there are: where
-/// costs are equal the search takes the smaller, so ties go against the arm, whichever it is.
+/// Puts an arm into the graph. Members' ids and their channels' ids are the highest there are, so that
+/// public nodes and channels keep their order, and an arm gains nothing by where it stands.
 pub(crate) fn arrange(graph: &Graph, placement: &Placement, one_house: bool) -> Arranged {
     let ids: Vec<NodeId> = fresh_ids(graph).take(placement.members).collect();
     let opens = placement.opens.iter().zip(fresh_channels(graph));

@@ -2,7 +2,7 @@
 //!
 //! Every held-out payment is followed along the cheapest way over the whole network with the arm in it,
 //! and priced to the millisatoshi from the payee backwards. Where ways cost the same the one with fewer
-//! hops counts, then the one over older channels, so ties go against every arm alike.
+//! hops counts; beyond that the search decides, by rules that know nothing of arms.
 
 use crate::placement::Arranged;
 use hive_planner::demand::Payment;

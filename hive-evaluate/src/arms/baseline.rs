@@ -1,10 +1,10 @@
 //! Arms that look at the graph alone: LND's autopilot, the earlier tool's score, chance.
 
-use super::centrality::betweenness;
 use crate::placement::{End, Open, Placement};
 use crate::{Arm, Settings};
 use hive_planner::demand::SplitMix;
 use hive_planner::graph::{Graph, NodeIndex};
+use hive_planner::routes::Digraph;
 use hive_types::Sat;
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ impl Scores {
         let candidates = graph.nodes().map(|(node, _)| node);
         let candidates = candidates.filter(|node| is_usable(graph, *node)).collect();
         let centrality = match arms.contains(&Arm::Autopilot) {
-            true => scaled(&betweenness(graph)),
+            true => scaled(&Digraph::of_channels(graph).betweenness()),
             false => Vec::new(),
         };
         let nodes = || graph.nodes().map(|(node, _)| node);

@@ -94,7 +94,11 @@ fn problem(brief: &Brief<'_>, seats: Vec<Seat>) -> Problem {
 
 fn config(brief: &Brief<'_>, seed: u64) -> PlannerConfig {
     let settings = brief.settings;
-    let one_size = Grid::new(&[settings.channel_size()]);
+    // One size for all unless the planner is asked to choose among several.
+    let sizes = match settings.planner.sizes.values() {
+        [] => Grid::new(&[settings.channel_size()]).unwrap_or_default(),
+        _ => settings.planner.sizes,
+    };
     PlannerConfig {
         seed,
         demand: brief.demand,
@@ -104,7 +108,7 @@ fn config(brief: &Brief<'_>, seed: u64) -> PlannerConfig {
         hold_out: false,
         assumed_base: settings.fee_base,
         assumed_rate: settings.fee_rate,
-        sizes: one_size.unwrap_or_default(),
+        sizes,
         ..settings.planner
     }
 }

@@ -158,3 +158,10 @@ pub(crate) struct Weights {
     /// The same costs by arc.
     by_arc: Vec<u32>,
 }
+
+#[cfg(test)]
+impl Weights {
+    pub(crate) fn cost_of(&self, arc: Arc) -> u32 {
+        self.by_arc[arc as usize]
+    }
+}

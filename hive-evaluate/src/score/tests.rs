@@ -27,16 +27,19 @@ fn the_arm_earns_what_it_charges_where_it_is_cheaper() {
         (3_000_000, 2_000_000)
     );
     assert_eq!(total.earned_msat, [20]);
-    // A tie goes to the older channel: at 500 the member gets nothing.
-    let dear = [open(0, 1), open(0, 3)].map(|open| crate::placement::Open {
-        base: Msat::new(500),
-        ..open
-    });
-    let with = arrange(&graph, &placed(1, &dear), true);
-    let total = Questions::new(SenderModel::FeeOnly, &payments)
-        .ask(&with)
-        .total;
-    assert_eq!((total.passing, total.earned_msat), (0, vec![0]));
+    // One msat decides.
+    for (base, passing) in [(499, 2), (501, 0)] {
+        let base = Msat::new(base);
+        let opens = [open(0, 1), open(0, 3)].map(|open| crate::placement::Open { base, ..open });
+        let with = arrange(&graph, &placed(1, &opens), true);
+        let total = Questions::new(SenderModel::FeeOnly, &payments)
+            .ask(&with)
+            .total;
+        assert_eq!(
+            (total.passing, total.earned_msat),
+            (passing, vec![passing * base.get()])
+        );
+    }
 }
 
 #[test]
@@ -153,4 +156,38 @@ fn payments_of_failed_nodes_are_lost() {
     let gone = BTreeSet::from([with.graph.node_index(&id(3)).unwrap()]);
     let total = questions.without(&with, &gone).total;
     assert_eq!((total.payments, total.reachable, total.passing), (3, 1, 0));
+}
+
+/// The planner's search and the one of the moving balances are different programs.
+#[test]
+fn two_searches_agree_on_what_ways_cost() {
+    use crate::dynamics::cost_of_cheapest;
+    let mut ways = 0;
+    for seed in 0..6 {
+        let graph = drawn_network(40, 60, seed);
+        let with = arrange(
+            &graph,
+            &placed(2, &[open(0, 1), open(0, 9), open(1, 4), link(0, 1)]),
+            true,
+        );
+        let demand = Demand {
+            seed,
+            payments: 200,
+            payees: 20,
+            ..Demand::default()
+        };
+        let payments = draw(&graph, &BTreeSet::new(), &BTreeSet::new(), &demand).unwrap();
+        // LND counts on the dearest of parallel channels, which strict forwarding does not know.
+        for sender in [SenderModel::FeeOnly, SenderModel::Ldk] {
+            let found = cost_of_cheapest(&with, sender, &payments);
+            for (payment, cost) in payments.iter().zip(found) {
+                let prices = Prices::new(&with.graph, sender, payment.amount, &BTreeSet::new());
+                let payer = with.moved[payment.payer.get()];
+                let expected = prices.to(with.moved[payment.payee.get()]).payer_cost(payer);
+                assert_eq!(cost, expected, "{seed} {sender:?} {payment:?}");
+                ways += usize::from(cost.is_some());
+            }
+        }
+    }
+    assert!(ways > 1_000, "{ways}");
 }
