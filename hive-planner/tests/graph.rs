@@ -4,11 +4,13 @@
 
 mod common;
 
+use common::parts::{Parts, any_parts, any_policy, build, build_on};
 use common::{builder_of, graph_of, node, policy, scid};
 use hive_planner::graph::{BuildError, Graph, GraphBuilder, GraphUpdate};
-use hive_types::{ChannelPolicy, Msat, Ppm, Sat};
+use hive_types::Sat;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 #[test]
 fn looks_up_nodes_channels_and_parallel_channels() {
@@ -139,54 +141,23 @@ fn updates_add_close_and_reprice() {
     assert_eq!(before.channel_count(), 2);
 }
 
-fn any_policy() -> impl Strategy<Value = ChannelPolicy> {
-    let fees = (any::<u32>(), any::<u32>(), any::<i32>(), any::<i32>());
-    (fees, any::<[u64; 2]>(), any::<u16>(), any::<bool>()).prop_map(
-        |((base, rate, inbound_base_msat, inbound_ppm), [low, high], cltv_delta, disabled)| {
-            ChannelPolicy {
-                base: Msat::new(u64::from(base)),
-                rate: Ppm::new(rate),
-                cltv_delta,
-                htlc_minimum: Msat::new(low),
-                htlc_maximum: Msat::new(high),
-                disabled,
-                inbound_base_msat,
-                inbound_ppm,
-            }
-        },
-    )
-}
-
-type Parts = Vec<(u64, u32, u32, u64, [Option<ChannelPolicy>; 2])>;
-
-fn any_parts() -> impl Strategy<Value = Parts> {
-    let policies = [
-        proptest::option::of(any_policy()),
-        proptest::option::of(any_policy()),
-    ];
-    let part = (any::<u64>(), 0..12u32, 0..12u32, any::<u64>(), policies);
-    vec(part, 0..40).prop_map(|mut parts| {
-        parts.sort_by_key(|part| part.0);
-        parts.dedup_by_key(|part| part.0);
-        parts
-    })
-}
-
-fn build(parts: &Parts) -> (Graph, usize) {
-    let mut builder = GraphBuilder::new();
+/// What a part says, as updates in the order in which gossip brings them.
+fn updates_of(parts: &Parts) -> Vec<GraphUpdate> {
+    let mut updates = Vec::new();
     for (number, a, b, capacity, policies) in parts {
-        let ends = [node(*a), node(*b)];
-        ends.iter().for_each(|end| builder.add_node(*end));
-        builder
-            .add_channel(scid(*number), ends, Sat::new(*capacity))
-            .unwrap();
-        for (end, policy) in ends.iter().zip(policies) {
-            let set = policy.map(|policy| builder.set_policy(scid(*number), *end, &policy));
-            set.unwrap_or(Ok(())).unwrap();
-        }
+        let (scid, nodes) = (scid(*number), [node(*a), node(*b)]);
+        updates.push(GraphUpdate::ChannelAdded {
+            scid,
+            nodes,
+            capacity: Sat::new(*capacity),
+        });
+        let known = nodes.into_iter().zip(policies);
+        updates.extend(known.filter_map(|(from, policy)| {
+            let policy = (*policy)?;
+            Some(GraphUpdate::Policy { scid, from, policy })
+        }));
     }
-    let self_loops = builder.self_loops();
-    (builder.build(), self_loops)
+    updates
 }
 
 proptest! {
@@ -215,5 +186,39 @@ proptest! {
         shuffled.sort_by_key(|part| part.0.rotate_left(32) ^ by);
         prop_assert_eq!(build(&shuffled).0, graph.clone());
         prop_assert_eq!(graph.updated(&[]), graph);
+    }
+
+    /// Later policies replace earlier ones, closed channels go and leave their nodes, and it makes no
+    /// difference in how many steps a graph came about.
+    #[test]
+    fn updates_one_by_one_and_at_once_make_what_a_fresh_build_makes(
+        mut parts in any_parts(),
+        repriced in vec((any::<Index>(), 0..2usize, any_policy()), 0..9),
+        closed in vec(any::<Index>(), 0..6),
+    ) {
+        let mut updates = updates_of(&parts);
+        let nodes: Vec<u32> = parts.iter().flat_map(|part| [part.1, part.2]).collect();
+        if !parts.is_empty() {
+            for (at, end, policy) in repriced {
+                let (number, a, b, _, policies) = &mut parts[at.index(nodes.len() / 2)];
+                let from = node(if end == 0 { *a } else { *b });
+                updates.push(GraphUpdate::Policy { scid: scid(*number), from, policy });
+                policies[end] = Some(policy);
+            }
+            let closed: Vec<u64> = closed.iter().map(|at| at.get(&parts).0).collect();
+            let close = |number: &u64| GraphUpdate::ChannelClosed { scid: scid(*number) };
+            updates.extend(closed.iter().map(close));
+            parts.retain(|part| !closed.contains(&part.0));
+        }
+        let mut fresh = builder_of(&[], &policy(0, 0, 0));
+        nodes.into_iter().for_each(|n| fresh.add_node(node(n)));
+        let fresh = build_on(fresh, &parts).0;
+
+        prop_assert_eq!(&Graph::default().updated(&updates), &fresh);
+        let step = |graph: Graph, update| graph.updated(&[update]);
+        let one_by_one = updates.iter().copied().fold(Graph::default(), step);
+        prop_assert_eq!(&one_by_one, &fresh);
+        let (some, others) = updates.split_at(updates.len() / 2);
+        prop_assert_eq!(&Graph::default().updated(some).updated(others), &fresh);
     }
 }

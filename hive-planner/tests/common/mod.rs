@@ -1,8 +1,10 @@
 //! Graphs that tests are made from.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+pub mod export;
 pub mod fleet;
 pub mod instance;
+pub mod parts;
 
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_planner::load::{Loaded, load_csv};
