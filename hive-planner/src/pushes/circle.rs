@@ -45,19 +45,15 @@ pub(super) struct Payment {
 /// limit. The balances of the model are as after all of them.
 pub(super) fn payments(model: &mut Model<'_>, problem: &Problem, flows: &[i64]) -> Vec<Payment> {
     let mut found = Vec::new();
-    for circle in circles(problem, flows) {
-        // Over parallel channels with one peer nothing is gained: it may use either (BOLT 4).
-        if circle.ways.len() < 3 {
-            continue;
-        }
-        let pieces = split(model, &circle);
-        let can_pay = |piece: &Circle| best(model, piece, piece.amount).is_some();
-        match pieces.len() > 1 && pieces.iter().all(can_pay) {
-            true => pieces
-                .iter()
-                .for_each(|piece| send(model, piece, &mut found)),
-            false => send(model, &circle, &mut found),
-        }
+    let mut circles = circles(problem, flows);
+    // Over parallel channels with one peer nothing is gained: it may use either (BOLT 4).
+    circles.retain(|circle| circle.ways.len() >= 3);
+    // What links can lend is known once all that crosses them for good is booked.
+    circles.sort_by_key(|circle| exits(model, &circle.ways) > 1);
+    for circle in circles {
+        let split_off = send_split(model, &circle, &mut found);
+        let amount = circle.amount - split_off;
+        send(model, &Circle { amount, ..circle }, &mut found);
     }
     found
 }
@@ -93,19 +89,29 @@ fn circles(problem: &Problem, flows: &[i64]) -> Vec<Circle> {
         .collect()
 }
 
+/// Sends as much of a circle as links can lend in pieces; see [`split`]. Gives how much that is.
+fn send_split(model: &mut Model<'_>, circle: &Circle, found: &mut Vec<Payment>) -> i64 {
+    let mut links = Vec::new();
+    let mut pieces = split(model, circle, &mut links);
+    let Some(amount) = pieces.iter().map(|piece| piece.amount).min() else {
+        return 0;
+    };
+    pieces.iter_mut().for_each(|piece| piece.amount = amount);
+    let can_pay = |piece: &Circle| best(model, piece, amount).is_some();
+    if links.is_empty() || !pieces.iter().all(can_pay) {
+        return 0;
+    }
+    links.iter().for_each(|link| model.lend(*link, amount));
+    pieces.iter().for_each(|piece| send(model, piece, found));
+    amount
+}
+
 /// Cuts a circle that several members send out of the fleet in, along links between them, into circles
 /// that each have one such member. That one pays, and no member pays what another asks from
-/// outsiders. What the pieces send over a link and back adds up to nothing.
-fn split(model: &Model<'_>, circle: &Circle) -> Vec<Circle> {
-    let exits = |ways: &[Way]| {
-        let exits = ways.iter().filter(|way| {
-            let (near, far) = model.channel(**way).ends(**way);
-            model.is_member(&near.node) && !model.is_member(&far.node)
-        });
-        exits.count()
-    };
+/// outsiders. What the pieces send over a link and back adds up to nothing; `links` are those.
+fn split(model: &Model<'_>, circle: &Circle, links: &mut Vec<Way>) -> Vec<Circle> {
     let ways = &circle.ways;
-    if exits(ways) < 2 {
+    if exits(model, ways) < 2 {
         return vec![circle.clone()];
     }
     let source = |place: usize| model.channel(ways[place]).ends(ways[place]).0.node;
@@ -114,35 +120,47 @@ fn split(model: &Model<'_>, circle: &Circle) -> Vec<Circle> {
             let inner = &ways[begin..end];
             let rest = ways[end..].iter().chain(&ways[..begin]);
             let outer: Vec<Way> = rest.copied().collect();
-            if exits(inner) == 0 || exits(&outer) == 0 || outer.len() < 2 {
+            if exits(model, inner) == 0 || exits(model, &outer) == 0 || outer.len() < 2 {
                 continue;
             }
-            let Some(link) = link(model, source(end), source(begin), circle.amount) else {
+            let ends = (source(end), source(begin));
+            let Some(link) = link(model, ends, links) else {
                 continue;
             };
+            links.push(link);
             let close = |ways: &[Way], by: Way| Circle {
                 ways: ways.iter().copied().chain([by]).collect(),
-                amount: circle.amount,
+                amount: circle.amount.min(model.lendable(link)),
             };
-            let mut pieces = split(model, &close(inner, link));
-            pieces.extend(split(model, &close(&outer, link.back())));
+            let mut pieces = split(model, &close(inner, link), links);
+            pieces.extend(split(model, &close(&outer, link.back()), links));
             return pieces;
         }
     }
     vec![circle.clone()]
 }
 
-/// A channel between two members that can carry the amount either way.
-fn link(model: &Model<'_>, from: NodeId, to: NodeId, amount: i64) -> Option<Way> {
+/// How many members send the circle to an outsider.
+fn exits(model: &Model<'_>, ways: &[Way]) -> usize {
+    let exits = ways.iter().filter(|way| {
+        let (near, far) = model.channel(**way).ends(**way);
+        model.is_member(&near.node) && !model.is_member(&far.node)
+    });
+    exits.count()
+}
+
+/// The channel between two members that can lend most and does not do so already.
+fn link(model: &Model<'_>, (from, to): (NodeId, NodeId), taken: &[Way]) -> Option<Way> {
     if !model.is_member(&from) || !model.is_member(&to) {
         return None;
     }
     let all = (0..model.request.channels.len()).flat_map(Way::both);
-    let mut joining = all.filter(|way| {
+    let joining = all.filter(|way| {
         let (near, far) = model.channel(*way).ends(*way);
-        (near.node, far.node) == (from, to)
+        let free = !taken.iter().any(|link| link.place == way.place);
+        free && (near.node, far.node) == (from, to) && model.lendable(*way) > 0
     });
-    joining.find(|way| model.room(*way) >= amount && model.room(way.back()) >= amount)
+    joining.max_by_key(|way| (model.lendable(*way), Reverse(*way)))
 }
 
 /// Sends what goes around a circle in as many payments as its HTLCs need.

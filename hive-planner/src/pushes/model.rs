@@ -38,6 +38,10 @@ pub(super) struct Model<'a> {
     pub(super) request: &'a RebalanceRequest<'a>,
     /// For each channel and side: what its owner can send; none where nobody in the fleet knows.
     pub(super) there: Vec<[Option<i64>; 2]>,
+    /// The same before anything was booked.
+    start: Vec<[Option<i64>; 2]>,
+    /// What crosses links for a while, only to come back.
+    lent: BTreeMap<Way, i64>,
     /// For each channel and side that a member holds towards an outsider: what it is worth.
     pub(super) worth: Vec<[Option<Worth>; 2]>,
     members: &'a BTreeSet<NodeId>,
@@ -54,7 +58,7 @@ impl<'a> Model<'a> {
     pub(super) fn new(request: &'a RebalanceRequest<'a>, members: &'a BTreeSet<NodeId>) -> Self {
         let channels = request.channels;
         let is_member = |node: &NodeId| members.contains(node);
-        let there = channels
+        let there: Vec<_> = channels
             .iter()
             .map(|channel| known(channel, is_member))
             .collect();
@@ -81,7 +85,9 @@ impl<'a> Model<'a> {
         });
         Self {
             request,
+            start: there.clone(),
             there,
+            lent: BTreeMap::new(),
             worth: worth.collect(),
             members,
         }
@@ -108,12 +114,16 @@ impl<'a> Model<'a> {
     /// How much may cross: what the source has above its mark, and no more than leaves an outside
     /// source its mark too. Never what lies under a member's low water mark.
     pub(super) fn room(&self, way: Way) -> i64 {
+        self.room_of(way, self.sendable(way))
+    }
+
+    fn room_of(&self, way: Way, sendable: Option<i64>) -> i64 {
         let channel = self.channel(way);
         let (near, far) = channel.ends(way);
         let mark = amount(share_of(channel.capacity, self.request.config.low_water));
         let spare = match (self.is_member(&near.node), self.is_member(&far.node)) {
             (false, false) => amount(share_of(channel.capacity, OUTSIDE_SHARE)),
-            _ => self.sendable(way).map_or(0, |there| there - mark),
+            _ => sendable.map_or(0, |there| there - mark),
         };
         spare.max(0)
     }
@@ -307,6 +317,24 @@ impl<'a> Model<'a> {
         let (near, _) = self.channel(way).ends(way);
         let largest = near.policy.map_or(Msat::new(u64::MAX), |p| p.htlc_maximum);
         amount(largest).saturating_mul(limits::PUSH_PARTS as i64)
+    }
+
+    /// What a link can lend one way and back, in whatever order the two come and with whatever else is
+    /// planned over it.
+    pub(super) fn lendable(&self, link: Way) -> i64 {
+        let one_way = |way: Way| {
+            let at_first = self.room_of(way, self.start[way.place][way.from]);
+            let lent = self.lent.get(&way).copied().unwrap_or(0);
+            at_first.min(self.room(way)) - lent
+        };
+        one_way(link).min(one_way(link.back()))
+    }
+
+    /// Books what a link lends.
+    pub(super) fn lend(&mut self, link: Way, amount: i64) {
+        for way in [link, link.back()] {
+            *self.lent.entry(way).or_default() += amount;
+        }
     }
 
     /// Books what a direction carried.

@@ -136,7 +136,8 @@ pub(super) fn planned<'a>(
     (found.unwrap_or_default(), model)
 }
 
-/// One member after the other, each on what the ones before leave.
+/// One member after the other. What the ones before take is gone for those after, and what they bring is
+/// not there yet: so all moves fit in any order.
 fn each_alone(request: &RebalanceRequest<'_>) -> Vec<Move> {
     let mut channels = request.channels.to_vec();
     let mut all = Vec::new();
@@ -154,22 +155,21 @@ fn each_alone(request: &RebalanceRequest<'_>) -> Vec<Move> {
         let moved = found.iter().flat_map(|found| found.hops.iter());
         let moved: Vec<RouteHop> = moved.copied().collect();
         for hop in moved {
-            carry(&mut channels, &hop);
+            take(&mut channels, &hop);
         }
         all.extend(found);
     }
     all
 }
 
-/// Books a hop on the balances that are known.
-fn carry(channels: &mut [ChannelState], hop: &RouteHop) {
+/// Takes what a hop carries from the side that it leaves.
+fn take(channels: &mut [ChannelState], hop: &RouteHop) {
     let all = channels.iter_mut();
     for channel in all.filter(|channel| channel.scid == hop.channel) {
-        for side in &mut channel.sides {
-            side.spendable = side.spendable.map(|there| match side.node == hop.to {
-                true => there.saturating_add(hop.amount),
-                false => there.saturating_sub(hop.amount),
-            });
+        let near = channel.sides.iter_mut().filter(|side| side.node != hop.to);
+        for side in near {
+            let there = side.spendable;
+            side.spendable = there.map(|there| there.saturating_sub(hop.amount));
         }
     }
 }
