@@ -358,11 +358,13 @@ fn known(channel: &ChannelState, is_member: impl Fn(&NodeId) -> bool) -> [Option
     let free = whole
         .to_msat_saturating()
         .saturating_sub(share_of(whole, RESERVE));
+    let rest = |there: Msat| free.saturating_sub(there);
     let told = [one.spendable, other.spendable];
     let side = |mine: usize, theirs: usize| match (members[mine], members[theirs]) {
-        (true, _) => told[mine],
+        (true, false) => told[mine],
+        (true, true) => told[mine].or(told[theirs].map(rest)),
         (false, true) => {
-            let rest = told[theirs].map(|there| free.saturating_sub(there));
+            let rest = told[theirs].map(rest);
             // An outsider's own word, where there is one, lowers what is left, and never raises it.
             match (rest, told[mine]) {
                 (Some(rest), Some(word)) => Some(rest.min(word)),

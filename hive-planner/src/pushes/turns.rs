@@ -1,14 +1,14 @@
 //! Whose turn it is to fill a channel.
 //!
 //! Members plan from nearly the same view, but not quite: two could each find that they pay for filling
-//! the same channel. So those that could fill it take turns by block height.
+//! the same channel. So those that could as well be the payer take turns by block height.
 
 use super::channel::Way;
 use super::circle::Payment;
 use super::model::Model;
 use super::worth::amount;
 use hive_types::{LocalSnapshot, NodeId};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A member that could push has the turn for this many blocks, an hour on average. Then the next one
 /// has it: one that does not want to, or is away, holds nobody up.
@@ -18,19 +18,18 @@ const TURN_BLOCKS: u32 = 6;
 /// pushed has to be told.
 const GUARD_BLOCKS: u32 = 1;
 
-/// Whether this member fills the channel now. Full members with a surplus towards the peer at its other
-/// end take turns, the owner too if it has a surplus anywhere; where only the owner is left, all with a
-/// surplus anywhere do. Balances count as they are `before` this plan's own payments. The short channel id staggers the turns. Who is alone always has the turn.
+/// Whether this member fills the channel now: those that could as well be the payer take turns. The short
+/// channel id staggers the turns. Who is alone always has the turn.
 pub(super) fn is_our_turn(before: &Model<'_>, payment: &Payment, local: &LocalSnapshot) -> bool {
     let channel = before.channel(payment.fills);
-    let (peer, owner) = channel.ends(payment.fills);
-    let direct = with_surplus(before, |member, towards| {
-        *towards == peer.node || *member == owner.node
-    });
-    let turns = match direct.iter().any(|member| *member != owner.node) {
-        true => direct,
-        false => with_surplus(before, |_, _| true),
-    };
+    let mut turns = direct_payers(before, payment.fills);
+    if turns.is_empty() {
+        turns = surplus(before, |_, _| true).into_keys().collect();
+    }
+    if !turns.contains(&payment.payer) {
+        turns.push(payment.payer);
+        turns.sort_unstable();
+    }
     let Some(place) = turns.iter().position(|member| *member == local.node_id) else {
         return false;
     };
@@ -40,15 +39,46 @@ pub(super) fn is_our_turn(before: &Model<'_>, payment: &Payment, local: &LocalSn
     many == 1 || (turn % many == place as u64 && height % TURN_BLOCKS >= GUARD_BLOCKS)
 }
 
-/// Members that could send the smallest push out of the fleet by a channel that counts.
-fn with_surplus(model: &Model<'_>, counts: impl Fn(&NodeId, &NodeId) -> bool) -> BTreeSet<NodeId> {
-    let least = amount(model.request.config.push_min.to_msat_saturating()).max(1);
+/// Members that could fill the channel by the cheap circle, in order of node ids: they have a surplus
+/// towards the peer, and the owner can pass it on to them. Only those with half of the largest
+/// surplus count: with less a member is not taken for the payer, in whatever view of the fleet.
+fn direct_payers(model: &Model<'_>, fills: Way) -> Vec<NodeId> {
+    let (peer, owner) = model.channel(fills).ends(fills);
+    let least = least(model);
     let ways = (0..model.request.channels.len()).flat_map(Way::both);
-    let leaving = ways.filter_map(|way| {
+    let linked: Vec<NodeId> = ways
+        .filter_map(|way| {
+            let (near, far) = model.channel(way).ends(way);
+            let joins = near.node == owner.node && model.is_member(&far.node);
+            // What one of the two does not tell counts as enough: the member itself knows.
+            let able = model.sendable(way).is_none() || model.room(way) >= least;
+            (joins && able).then_some(far.node)
+        })
+        .collect();
+    let mut able = surplus(model, |_, towards| *towards == peer.node);
+    able.retain(|member, _| linked.contains(member));
+    let most = able.values().copied().max().unwrap_or(0);
+    able.retain(|_, room| *room >= most / 2);
+    able.into_keys().collect()
+}
+
+/// Members that could send the smallest push out of the fleet by a channel that counts, with the most
+/// that one of those can send.
+fn surplus(model: &Model<'_>, counts: impl Fn(&NodeId, &NodeId) -> bool) -> BTreeMap<NodeId, i64> {
+    let least = least(model);
+    let mut found = BTreeMap::new();
+    for way in (0..model.request.channels.len()).flat_map(Way::both) {
         let (near, far) = model.channel(way).ends(way);
         let leaves = model.is_member(&near.node) && !model.is_member(&far.node);
-        let able = leaves && counts(&near.node, &far.node) && model.room(way) >= least;
-        able.then_some(near.node)
-    });
-    leaving.collect()
+        let room = model.room(way);
+        if leaves && counts(&near.node, &far.node) && room >= least {
+            let most = found.entry(near.node).or_insert(room);
+            *most = room.max(*most);
+        }
+    }
+    found
+}
+
+fn least(model: &Model<'_>) -> i64 {
+    amount(model.request.config.push_min.to_msat_saturating()).max(1)
 }
