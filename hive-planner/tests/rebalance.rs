@@ -134,7 +134,7 @@ fn two_shared_peers_serve_both_members() {
     assert!(
         found
             .iter()
-            .all(|found| ways(&[found.clone()])[0] == both[0]),
+            .all(|found| ways(std::slice::from_ref(found))[0] == both[0]),
         "{found:?}"
     );
 
