@@ -91,6 +91,8 @@
 pub mod circulation;
 mod config;
 pub mod demand;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 pub mod load;
 pub mod pushes;

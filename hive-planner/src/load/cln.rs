@@ -2,13 +2,12 @@
 
 use super::about::About;
 use super::number::Number;
-use super::{LoadError, Loaded};
+use super::{LoadError, Loaded, parse_json};
 use crate::graph::GraphBuilder;
 use core::net::Ipv4Addr;
 use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, ShortChannelId};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 const CHANNELS: &str = "the listchannels JSON";
 const NODES: &str = "the listnodes JSON";
@@ -86,8 +85,8 @@ pub fn load_listchannels(
     listchannels: impl Read,
     listnodes: impl Read,
 ) -> Result<Loaded, LoadError> {
-    let nodes: Nodes = parse(NODES, "lightning-cli listnodes", listnodes)?;
-    let channels: Channels = parse(CHANNELS, "lightning-cli listchannels", listchannels)?;
+    let nodes: Nodes = parse_json(NODES, "lightning-cli listnodes", listnodes)?;
+    let channels: Channels = parse_json(CHANNELS, "lightning-cli listchannels", listchannels)?;
     let (mut builder, mut about) = (GraphBuilder::new(), About::default());
     for node in nodes.nodes {
         builder.add_node(node.nodeid);
@@ -100,19 +99,6 @@ pub fn load_listchannels(
         add(&mut builder, direction)?;
     }
     Ok(Loaded::of(builder, about))
-}
-
-fn parse<T: DeserializeOwned>(
-    input: &'static str,
-    command: &'static str,
-    json: impl Read,
-) -> Result<T, LoadError> {
-    let parsed = serde_json::from_reader(BufReader::with_capacity(1 << 16, json));
-    parsed.map_err(|source| LoadError::Json {
-        input,
-        command,
-        source,
-    })
 }
 
 fn add(builder: &mut GraphBuilder, direction: &Direction) -> Result<(), LoadError> {

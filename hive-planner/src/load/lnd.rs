@@ -2,12 +2,12 @@
 
 use super::about::About;
 use super::number::Number;
-use super::{LoadError, Loaded};
+use super::{LoadError, Loaded, parse_json};
 use crate::graph::GraphBuilder;
 use core::net::SocketAddrV4;
 use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, Sat, ShortChannelId};
 use serde::Deserialize;
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 const INPUT: &str = "the describegraph JSON";
 
@@ -82,12 +82,7 @@ impl From<&Policy> for ChannelPolicy {
 /// # Errors
 /// [`LoadError::Json`] with line and column, [`LoadError::Inconsistent`] with the channel.
 pub fn load_describegraph(json: impl Read) -> Result<Loaded, LoadError> {
-    let reply = serde_json::from_reader(BufReader::with_capacity(1 << 16, json));
-    let reply: Reply = reply.map_err(|source| LoadError::Json {
-        input: INPUT,
-        command: "lncli describegraph",
-        source,
-    })?;
+    let reply: Reply = parse_json(INPUT, "lncli describegraph", json)?;
     let (mut builder, mut about) = (GraphBuilder::new(), About::default());
     for node in &reply.nodes {
         builder.add_node(node.pub_key);
