@@ -5,6 +5,7 @@ mod authorship;
 mod bounds;
 mod chronicle;
 mod durable;
+mod intents;
 mod money;
 mod opens;
 mod promises;
@@ -16,6 +17,7 @@ pub use authorship::{HonestNotFlagged, OwnVersionGrows, RelayedUnchanged};
 pub use bounds::Bounded;
 pub use chronicle::{Chronicle, Grant, Link};
 pub use durable::AnnouncedIsDurable;
+pub use intents::{CHANGES_PER_DAY, IntentsAreSteady, SAME_TARGET_PER_DAY};
 pub use money::{BudgetsKept, SatsConserved};
 pub use opens::{FundingsAreLocked, NothingOpenedTwice, NothingUnpermitted, PoliciesArePermitted};
 pub use promises::PromisesKept;
@@ -50,5 +52,6 @@ pub fn safety() -> Vec<Box<dyn Checker>> {
         Box::new(SatsConserved::default()),
         Box::new(BudgetsKept::default()),
         Box::new(Bounded::default()),
+        Box::new(IntentsAreSteady::default()),
     ]
 }

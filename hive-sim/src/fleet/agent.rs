@@ -111,6 +111,8 @@ pub enum Defect {
     Stutters(u32),
     /// The word that an action ended says that it did not happen.
     DeniesEnds,
+    /// With each write, an open to this node is announced anew.
+    Announces(NodeId),
 }
 
 /// What may be said of an agent's honesty. Checkers hold honest ones to more.

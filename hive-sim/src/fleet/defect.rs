@@ -4,8 +4,10 @@ use super::Fleet;
 use super::agent::{Agent, Defect};
 use hive_core::{Change, ChangeSet};
 use hive_proto::{
-    Counter, Message, Record, RecordFields, Routed, SealDomain, Sealed, Statement, Version, codec,
+    Counter, Message, Record, RecordBody, RecordFields, RecordKind, Routed, SealDomain, Sealed,
+    Statement, Version, codec, keys,
 };
+use hive_types::{BlockHeight, Intent, Msat, NodeId, Sat};
 
 impl Fleet {
     /// What a driver with a defect sends in place of a frame.
@@ -27,6 +29,10 @@ impl Fleet {
             Some(Defect::AcceptorNotStored) => |change| !matches!(change, Change::Acceptor { .. }),
             Some(Defect::MembersNotStored) => |change| !matches!(change, Change::Member(_)),
             Some(Defect::VersionsLowered) => return lower(&self.agents[agent], changes),
+            Some(Defect::Announces(target)) => {
+                let until = self.world.chain().height().plus(1);
+                return announce(&self.agents[agent], target, until, changes);
+            }
             _ => return,
         };
         changes.changes.retain(keep);
@@ -65,6 +71,35 @@ fn hide_acceptance(agent: &Agent, bytes: &[u8]) -> Option<Vec<u8>> {
     })
     .to_frame()
     .ok()
+}
+
+fn announce(agent: &Agent, target: NodeId, until: BlockHeight, changes: &mut ChangeSet) {
+    let Some((secret, manifest)) = agent.disk.identity() else {
+        return;
+    };
+    let hive = manifest.certification().hive;
+    let own = agent.disk.stored.records.iter();
+    let mut own = own.filter(|((author, _), _)| *author == agent.node);
+    let Some(record) = own.find_map(|(_, bytes)| Record::parse(bytes.clone()).ok()) else {
+        return;
+    };
+    let intent = Intent {
+        target,
+        capacity: Sat::new(1_000_000),
+        value_per_day: Msat::ZERO,
+        until,
+    };
+    let key = keys::intent(&target);
+    let fields = RecordFields {
+        key: key.clone(),
+        kind: RecordKind::INTENT,
+        body: intent.encode(),
+        ..record.fields().clone()
+    };
+    if let Ok(announced) = Record::sign(fields, &secret, &hive) {
+        let (author, bytes) = (agent.node, announced.bytes().to_vec());
+        changes.changes.push(Change::Record { author, key, bytes });
+    }
 }
 
 fn lower(agent: &Agent, changes: &mut ChangeSet) {

@@ -219,6 +219,7 @@ impl Fleet {
             && let Ok(graph) = self.world.graph_of(node)
         {
             self.agents[agent].graph = version;
+            let graph = self.noisy(agent, graph);
             self.input(agent, Input::Graph(graph));
         }
         self.later(agent, GRAPH_SPACING.get(), Task::ReadGraph);

@@ -25,6 +25,7 @@ mod agent;
 mod defect;
 mod drive;
 mod lie;
+mod noise;
 mod totals;
 
 pub use agent::{Agent, CrashPoint, Defect, Disk, Prepared, Record};
@@ -38,7 +39,7 @@ use hive_core::{Command, CommandError, CommandId, Config, Event, Input, Reply, S
 use hive_planner::PlannerConfig;
 use hive_policy::{LimitSettings, Limits, Mode};
 use hive_types::{
-    BootId, Capabilities, Constraint, Digest, Elapsed, Millis, Network, NodeId, Now, Sat,
+    BootId, Capabilities, Constraint, Digest, Elapsed, Millis, Network, NodeId, Now, Ppm, Sat,
     UnixMillis,
 };
 use std::collections::BTreeMap;
@@ -99,6 +100,8 @@ pub struct Fleet {
     trace: Trace,
     lines: Option<Vec<String>>,
     start: u64,
+    /// How far agents' graphs differ from the network.
+    noise: Ppm,
 }
 
 /// A task of an agent's life.
@@ -127,6 +130,7 @@ impl Fleet {
             trace: Trace::default(),
             lines: None,
             start,
+            noise: Ppm::ZERO,
         }
     }
 

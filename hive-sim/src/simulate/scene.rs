@@ -9,9 +9,12 @@ use crate::world::{LinkFaults, NodeSpec, Rng, TrafficConfig, World, WorldConfig,
 use hive_core::Command;
 use hive_proto::{Epoch, MemberSecret, Ticket, TicketBody};
 use hive_types::limits::MESSAGE_TYPE;
-use hive_types::{Capabilities, Millis, Msat, NodeId, Sat, TicketId, Tier, UnixMillis};
+use hive_types::{Capabilities, Millis, Msat, NodeId, Ppm, Sat, TicketId, Tier, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Members' graphs differ from the network by one channel of twenty.
+const GRAPH_NOISE: Ppm = Ppm::new(50_000);
 
 /// A run in progress.
 pub(super) struct Stage {
@@ -58,6 +61,9 @@ impl Stage {
         }));
         let start = world.now();
         let mut fleet = Fleet::new(world, seed);
+        if config.faults {
+            fleet.set_graph_noise(GRAPH_NOISE);
+        }
         for node in nodes {
             fleet.add(node, member_config(node));
         }

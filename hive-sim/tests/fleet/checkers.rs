@@ -170,6 +170,15 @@ fn a_flood_of_own_frames_is_found() {
 }
 
 #[test]
+fn an_open_that_is_announced_again_and_again_is_found() {
+    let mut fleet = founded(3, 5, Mode::Advisor);
+    let target = fleet.node(1);
+    fleet.set_defect(0, Some(Defect::Announces(target)));
+    fleet.run_for(minutes(60));
+    expect(&fleet, "announced opens are steady");
+}
+
+#[test]
 fn a_member_that_lacks_the_newest_is_found() {
     let mut fleet = founded(4, 5, Mode::Advisor);
     divide(&mut fleet, |one, other| (one == 3) != (other == 3));

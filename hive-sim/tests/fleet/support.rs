@@ -45,8 +45,13 @@ pub(crate) fn alone(count: usize, seed: u8, mode: Mode) -> Fleet {
         }
         nodes.push(node);
     }
+    on(world, &nodes, seed, mode)
+}
+
+/// Agents on these nodes, watched by all checkers.
+pub(crate) fn on(world: World, nodes: &[NodeId], seed: u8, mode: Mode) -> Fleet {
     let mut fleet = Fleet::new(world, [seed; 32]);
-    for node in nodes {
+    for node in nodes.iter().copied() {
         let mut config = member_config(node);
         config.mode = mode;
         fleet.add(node, config);
