@@ -95,7 +95,8 @@ impl Run {
                 let inputs: Vec<OutPoint> =
                     utxos.iter().take(count).map(|utxo| utxo.outpoint).collect();
                 let feerate = FeeratePerKw::new(2_500);
-                let _ = world.open_channel(nodes[a], nodes[b], Sat::new(sats), &inputs, feerate);
+                let _ =
+                    world.open_channel(nodes[a], nodes[b], Sat::new(sats), &inputs, feerate, true);
             }
             Step::Settled(a, b, sats) => {
                 let at_target = Msat::new(sats * 400);

@@ -39,7 +39,7 @@ fn open(world: &mut World, from: NodeId, to: NodeId, sats: u64) -> ChannelId {
     let inputs = inputs(world, from);
     let feerate = world.feerate();
     world
-        .open_channel(from, to, Sat::new(sats), &inputs, feerate)
+        .open_channel(from, to, Sat::new(sats), &inputs, feerate, true)
         .unwrap()
         .0
 }
@@ -90,14 +90,14 @@ fn two_opens_from_the_same_inputs_make_one_channel() {
     let feerate = world.feerate();
     let sats = Sat::new(1_000_000);
     let (_, funding) = world
-        .open_channel(nodes[0], nodes[1], sats, &inputs[..1], feerate)
+        .open_channel(nodes[0], nodes[1], sats, &inputs[..1], feerate, true)
         .unwrap();
     for target in [nodes[1], nodes[2]] {
-        let again = world.open_channel(nodes[0], target, sats, &inputs[..2], feerate);
+        let again = world.open_channel(nodes[0], target, sats, &inputs[..2], feerate, true);
         assert_eq!(again, Err(OpenError::InputSpent(inputs[0], funding.txid)));
     }
     world.mine(6);
-    let again = world.open_channel(nodes[0], nodes[2], sats, &inputs[..1], feerate);
+    let again = world.open_channel(nodes[0], nodes[2], sats, &inputs[..1], feerate, true);
     assert_eq!(again, Err(OpenError::InputSpent(inputs[0], funding.txid)));
     assert_eq!(world.fundings().len(), 1);
     assert_eq!(
@@ -109,7 +109,7 @@ fn two_opens_from_the_same_inputs_make_one_channel() {
         OutPointState::Unspent(Some(WorldConfig::default().height))
     );
     // Another's money cannot be spent either.
-    let theirs = world.open_channel(nodes[1], nodes[2], sats, &inputs[1..2], feerate);
+    let theirs = world.open_channel(nodes[1], nodes[2], sats, &inputs[1..2], feerate, true);
     assert_eq!(theirs, Err(OpenError::InputUnknown(inputs[1])));
     world.check_conservation().unwrap();
 }
@@ -120,7 +120,14 @@ fn a_refusing_peer_costs_nothing() {
     world.set_refuses_channels(nodes[1], true).unwrap();
     let inputs = inputs(&world, nodes[0]);
     let feerate = world.feerate();
-    let result = world.open_channel(nodes[0], nodes[1], Sat::new(500_000), &inputs, feerate);
+    let result = world.open_channel(
+        nodes[0],
+        nodes[1],
+        Sat::new(500_000),
+        &inputs,
+        feerate,
+        true,
+    );
     assert_eq!(result, Err(OpenError::Refused(nodes[1])));
     assert!(world.fundings().is_empty());
     assert_eq!(world.chain().mempool().count(), 0);
@@ -344,7 +351,14 @@ fn a_private_channel_carries_payments_and_nobody_hears_of_it() {
     let inputs = inputs(&world, nodes[0]);
     let feerate = world.feerate();
     let (id, _) = world
-        .open_private_channel(nodes[0], nodes[1], Sat::new(1_000_000), &inputs, feerate)
+        .open_channel(
+            nodes[0],
+            nodes[1],
+            Sat::new(1_000_000),
+            &inputs,
+            feerate,
+            false,
+        )
         .unwrap();
     world.mine(20);
     let own = world.snapshot(nodes[0]).unwrap().channels.remove(0);

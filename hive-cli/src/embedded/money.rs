@@ -110,12 +110,9 @@ impl EmbeddedBackend {
     fn open(&self, open: &OpenChannel, inputs: &[OutPoint]) -> Result<Done, ActError> {
         let mut world = self.ground.world();
         let feerate = feerate(&world, open)?;
-        let opened = match open.announce {
-            true => world.open_channel(self.node, open.target, open.capacity, inputs, feerate),
-            false => {
-                world.open_private_channel(self.node, open.target, open.capacity, inputs, feerate)
-            }
-        };
+        let (target, capacity) = (open.target, open.capacity);
+        let opened =
+            world.open_channel(self.node, target, capacity, inputs, feerate, open.announce);
         match opened {
             Ok((channel_id, funding)) => Ok(Done::Opened {
                 channel_id,

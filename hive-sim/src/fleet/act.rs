@@ -223,9 +223,9 @@ impl Fleet {
                 Ok((again, _)) if time > 0 => again,
                 _ => inputs.to_vec(),
             };
-            let opened = self
-                .world
-                .open_channel(node, target, open.capacity, &inputs, feerate);
+            let opened =
+                self.world
+                    .open_channel(node, target, open.capacity, &inputs, feerate, true);
             result = match opened {
                 Ok((_, funding)) => {
                     self.totals.opens += 1;

@@ -11,7 +11,7 @@
 //! let alice = world.add_node(NodeSpec::agent(Sat::new(5_000_000)))?;
 //! let bob = world.add_node(NodeSpec::agent(Sat::new(5_000_000)))?;
 //! let inputs: Vec<_> = world.utxos(alice)?.iter().map(|utxo| utxo.outpoint).collect();
-//! let (channel, _) = world.open_channel(alice, bob, Sat::new(1_000_000), &inputs, world.feerate())?;
+//! let (channel, _) = world.open_channel(alice, bob, Sat::new(1_000_000), &inputs, world.feerate(), true)?;
 //! world.mine(6);
 //! assert!(world.channel(channel).is_some_and(|channel| channel.announced));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -76,8 +76,8 @@ pub enum OpenError {
 
 impl World {
     /// Opens a channel whose funding spends exactly `inputs`: a second try with one of them is
-    /// refused by the chain. Connects first if need be. Usable after three confirmations, announced
-    /// after six.
+    /// refused by the chain. Connects first if need be. Usable after three confirmations; announced
+    /// after six, if it is to be announced at all.
     ///
     /// # Errors
     /// [`OpenError`]; nothing was published then.
@@ -88,33 +88,7 @@ impl World {
         capacity: Sat,
         inputs: &[OutPoint],
         feerate: FeeratePerKw,
-    ) -> Result<(ChannelId, OutPoint), OpenError> {
-        self.open(node, target, capacity, inputs, feerate, true)
-    }
-
-    /// As [`World::open_channel`], for a channel that is never announced.
-    ///
-    /// # Errors
-    /// [`OpenError`]; nothing was published then.
-    pub fn open_private_channel(
-        &mut self,
-        node: NodeId,
-        target: NodeId,
-        capacity: Sat,
-        inputs: &[OutPoint],
-        feerate: FeeratePerKw,
-    ) -> Result<(ChannelId, OutPoint), OpenError> {
-        self.open(node, target, capacity, inputs, feerate, false)
-    }
-
-    fn open(
-        &mut self,
-        node: NodeId,
-        target: NodeId,
-        capacity: Sat,
-        inputs: &[OutPoint],
-        feerate: FeeratePerKw,
-        public: bool,
+        announce: bool,
     ) -> Result<(ChannelId, OutPoint), OpenError> {
         let (from, to) = (self.ix(node)?, self.ix(target)?);
         if from == to {
@@ -138,7 +112,7 @@ impl World {
         let tx = self.funding_tx(from, inputs, capacity, feerate)?;
         let txid = self.chain.publish(tx)?;
         let funding = OutPoint { txid, vout: 0 };
-        let channel = self.insert_channel(from, to, capacity.get(), funding, public);
+        let channel = self.insert_channel(from, to, capacity.get(), funding, announce);
         self.watched.insert(channel);
         let id = self.channels[channel].id;
         self.fundings.push(Funding {

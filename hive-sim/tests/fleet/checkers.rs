@@ -110,7 +110,7 @@ fn a_channel_without_a_lock_is_found() {
     let inputs: Vec<_> = inputs.iter().map(|utxo| utxo.outpoint).collect();
     let feerate = world.feerate();
     world
-        .open_channel(node, peer, Sat::new(1_000_000), &inputs, feerate)
+        .open_channel(node, peer, Sat::new(1_000_000), &inputs, feerate, true)
         .unwrap();
     fleet.run_for(secs(10));
     expect(&fleet, "every funding had its certificate");
