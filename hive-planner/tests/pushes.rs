@@ -3,90 +3,16 @@
 
 mod common;
 
-use common::fleet::{HEIGHT, SIZE, constraint, fleet, local, own, seen_by};
-use common::{graph_of, node, policy, scid};
-use hive_planner::graph::{Graph, GraphUpdate};
+use common::fleet::{HEIGHT, SIZE, local, own, seen_by};
+use common::push::{
+    A, A_X, A_Y, B, B_A, X, X_B, Y, Y_X, dry, network, payer, plan, rebalance, rivals, told,
+};
+use common::{node, policy};
+use hive_planner::graph::GraphUpdate;
 use hive_planner::{PlannerConfig, plan_pushes};
 use hive_types::limits::FINAL_CLTV_DELTA;
-use hive_types::{
-    Action, BlockHeight, ChannelPolicy, FellowChannel, FleetView, LocalSnapshot, Msat, NodeId, Ppm,
-    Proposal, Rebalance, Sat, Tier,
-};
+use hive_types::{BlockHeight, ChannelPolicy, FleetView, LocalSnapshot, Msat, NodeId, Ppm, Tier};
 use proptest::prelude::*;
-
-const A: u32 = 1;
-const X: u32 = 2;
-const B: u32 = 3;
-const Y: u32 = 4;
-
-const A_X: u64 = 10;
-const X_B: u64 = 11;
-const B_A: u64 = 12;
-const A_Y: u64 = 13;
-const Y_X: u64 = 14;
-
-/// A and B are fellows, X and Y outside. X asks 100 ppm, Y 40 ppm, fellows nothing between them and
-/// 400 ppm towards the outside.
-fn network() -> Graph {
-    let channels = [
-        (A_X, A, X),
-        (X_B, X, B),
-        (B_A, B, A),
-        (A_Y, A, Y),
-        (Y_X, Y, X),
-    ];
-    let channels = channels.map(|(number, a, b)| (number, a, b, SIZE));
-    let graph = graph_of(&channels, &policy(0, 400, 34));
-    let set = |number, from, policy| GraphUpdate::Policy {
-        scid: scid(number),
-        from: node(from),
-        policy,
-    };
-    graph.updated(&[
-        set(X_B, X, policy(1_000, 100, 80)),
-        set(A_X, X, policy(1_000, 100, 80)),
-        set(Y_X, Y, policy(0, 40, 60)),
-        set(B_A, A, policy(0, 0, 34)),
-        set(B_A, B, policy(0, 0, 34)),
-    ])
-}
-
-fn told(number: u64, peer: u32, spendable: u64) -> FellowChannel {
-    FellowChannel {
-        scid: Some(scid(number)),
-        peer: node(peer),
-        capacity: Sat::new(SIZE),
-        spendable: Some(Msat::new(spendable * 1000)),
-        drain_msat_per_day: None,
-        confirmed: true,
-    }
-}
-
-/// A's node with nearly all of its channel with X, half of the one with B.
-fn payer() -> LocalSnapshot {
-    LocalSnapshot {
-        channels: vec![own(A_X, X, 9_000_000), own(B_A, B, 5_000_000)],
-        ..local(A)
-    }
-}
-
-/// B can send a twentieth of its channel with X.
-fn dry() -> FleetView {
-    let mut fleet = fleet(&[A, B], constraint(0, 0));
-    fleet.members[1].channels = vec![told(X_B, X, 500_000), told(B_A, A, 5_000_000)];
-    fleet
-}
-
-fn rebalance(proposal: &Proposal) -> &Rebalance {
-    match &proposal.action {
-        Action::Rebalance(rebalance) => rebalance,
-        other => panic!("not a push: {other:?}"),
-    }
-}
-
-fn plan(fleet: &FleetView, local: &LocalSnapshot) -> Vec<Proposal> {
-    plan_pushes(&network(), fleet, local, &PlannerConfig::default())
-}
 
 #[test]
 fn fills_a_fellow_over_the_shared_peer() {
@@ -215,7 +141,7 @@ fn goes_over_one_more_hop_where_no_peer_is_shared() {
         push.hops[0].amount,
         over_x.unwrap().checked_add(over_y).unwrap()
     );
-    let direct = plan(&dry(), &self::payer());
+    let direct = plan(&dry(), &common::push::payer());
     assert!(proposals[0].confidence < direct[0].confidence);
     let short = PlannerConfig {
         push_outside_hops: 1,
@@ -234,25 +160,6 @@ fn a_fellow_that_charges_is_priced_as_it_charges() {
     assert_eq!(push.hops[1].amount, crossing);
     let fee_of_x = policy(1_000, 100, 80).fee(crossing).unwrap();
     assert_eq!(push.fee, fee_of_x.checked_add(Msat::new(500)).unwrap());
-}
-
-/// A third member that could fill B's channel as well as A can.
-fn rivals() -> (Graph, FleetView, LocalSnapshot) {
-    let third = 5;
-    let mut fleet = fleet(&[A, B, third], constraint(0, 0));
-    fleet.members[1].channels = dry().members[1].channels.clone();
-    fleet.members[2].channels = vec![told(31, X, 9_000_000), told(32, B, 5_000_000)];
-    fleet.members[0].channels = vec![told(A_X, X, 9_000_000), told(B_A, B, 5_000_000)];
-    let graph = network().updated(&[31, 32].map(|number| GraphUpdate::ChannelAdded {
-        scid: scid(number),
-        nodes: [node(third), node(if number == 31 { X } else { B })],
-        capacity: Sat::new(SIZE),
-    }));
-    let others = LocalSnapshot {
-        channels: vec![own(31, X, 9_000_000), own(32, B, 5_000_000)],
-        ..local(third)
-    };
-    (graph, fleet, others)
 }
 
 /// Plans of A and of its rival at their heights.

@@ -5,6 +5,7 @@ pub mod export;
 pub mod fleet;
 pub mod instance;
 pub mod parts;
+pub mod push;
 
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_planner::load::{Loaded, load_csv};
