@@ -58,7 +58,8 @@ pub(super) fn payments(model: &mut Model<'_>, problem: &Problem, flows: &[i64]) 
     found
 }
 
-/// What crosses each channel on balance, as simple circles.
+/// What crosses each channel on balance, as simple circles. The optimum sends nothing both ways over a
+/// channel, since every hop costs; what the work limit cut short may.
 fn circles(problem: &Problem, flows: &[i64]) -> Vec<Circle> {
     let mut net: BTreeMap<Way, (i64, usize, usize)> = BTreeMap::new();
     let arcs = problem.network.arcs().iter().zip(&problem.ways);

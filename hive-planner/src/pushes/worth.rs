@@ -69,6 +69,18 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// A level of the pair as one of this channel, which has its part, by capacity, in what all of them
+    /// have too little or too much. For the pair's only channel it is the level itself.
+    fn part_of(&self, level: i64, channel: &ChannelState, spendable: Msat) -> i64 {
+        let apart = i128::from(level) - i128::from(amount(self.spendable));
+        let whole = i128::from(self.capacity.get().max(1));
+        let part = apart * i128::from(channel.capacity.get()) / whole;
+        let level = i128::from(amount(spendable)) + part;
+        i64::try_from(level.max(0)).unwrap_or(i64::MAX)
+    }
+}
+
 impl Worth {
     /// The worth of what `owner` can send over the channel, which is one of the pair's.
     pub(super) fn of(
@@ -81,14 +93,13 @@ impl Worth {
             return Self::default();
         };
         let spendable = side.spendable.unwrap_or_default();
-        let elsewhere = amount(pair.spendable.saturating_sub(spendable));
         let rate = match side.policy {
             Some(policy) => spread(policy.base, policy.rate),
             None => spread(config.assumed_base, config.assumed_rate),
         };
         Self {
             rate_ppb: i64::from(rate.min(RATE_MAX).get()) * PPB_PER_PPM,
-            levels: levels(pair, config).map(|level| (level - elsewhere).max(0)),
+            levels: levels(pair, config).map(|level| pair.part_of(level, channel, spendable)),
             runs_low: runs_low(pair, config),
         }
     }
