@@ -2,14 +2,15 @@
 //!
 //! | what | LND | LDK | fees alone |
 //! |---|---|---|---|
-//! | source | v0.20, `routing/pathfind.go`, `routing/unified_edges.go` | 0.2.5, `routing/scoring.rs`, `routing/router.rs` | `getroute` of Core Lightning at risk factor 0 |
+//! | source | v0.20 and later, `routing/pathfind.go`, `routing/unified_edges.go` | 0.2.5, `routing/scoring.rs`, `routing/router.rs` | `getroute` of Core Lightning at risk factor 0 |
 //! | forwarder | fee, and the amount's time in locks | fee | fee |
 //! | one more hop | an attempt | base, probing and liquidity penalties | nothing |
 //! | the payer's own hop | an attempt | nothing | nothing |
 //! | inbound fees (bLIP 18) | applied, as far as they leave no node's whole fee negative | ignored | ignored |
 //! | parallel channels | the dearest, since the forwarder may choose any of them | the cheapest | the cheapest |
 //!
-//! LDK 0.3.0-rc3 weighs penalties five times as high as 0.2 does.
+//! LDK 0.3.0-rc3 weighs penalties five times as high as 0.2 does. Core Lightning's gossip map
+//! (`common/gossmap.h`) has no room for inbound fees, and LDK's router reads none.
 
 use hive_types::{ChannelPolicy, Msat, Sat};
 use serde::{Deserialize, Serialize};
