@@ -5,8 +5,8 @@
 //! cheapest way without the arcs that have failed, found exactly. The arm's channels keep what
 //! payments do to them; all others drift back, since traffic that is not simulated moves them too.
 //!
-//! What is left out: inbound fees, payments in parts, parallel HTLCs, forwarding over a parallel
-//! channel than the one asked for, senders that remember between payments.
+//! What is left out: payments in parts, HTLCs that overlap in time, senders that remember between
+//! payments.
 
 mod balances;
 mod net;
@@ -23,7 +23,7 @@ use hive_planner::PlannerConfig;
 use hive_planner::demand::Payment;
 use hive_planner::routes::SenderModel;
 use hive_types::Msat;
-use net::{Net, Weights};
+use net::{Net, Weight, Weights};
 use rayon::prelude::*;
 use refill::{Book, Refills};
 use traffic::{DAY_SECONDS, Map, Pair, Tally, Traffic};
@@ -198,7 +198,7 @@ fn first(
     (payer, payee): (u32, u32),
     to_payee: &[u32],
     scratch: &mut Scratch,
-) -> Vec<net::Arc> {
+) -> Vec<Weight> {
     let mut way = Vec::new();
     let wish = Wish {
         payer,
@@ -241,10 +241,10 @@ pub(crate) fn cost_of_cheapest(
 ) -> Vec<Option<u64>> {
     let ground = Ground::new(arranged, sender, payments);
     let cost = |pair: &Pair| {
-        let weights = &ground.classes[pair.class];
         let onward = pair.first_way.iter().skip(1);
-        let sum = onward.map(|arc| u64::from(weights.cost_of(*arc))).sum();
-        (!pair.first_way.is_empty()).then_some(sum)
+        let sum: u64 = onward.map(|step| u64::from(step.cost)).sum();
+        let first_hop = sender.first_hop(Msat::new(ground.classes[pair.class].amount));
+        (!pair.first_way.is_empty()).then_some(first_hop + sum)
     };
     ground.pairs.iter().map(cost).collect()
 }

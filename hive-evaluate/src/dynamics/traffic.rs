@@ -1,9 +1,10 @@
 //! Payments, one after another, over balances that they move.
 
 use super::balances::Ledger;
-use super::net::{Arc, Net, Weights};
+use super::net::{Arc, Lane, Net, Weight, Weights};
 use super::way::{Scratch, Wish, cheapest};
 use hive_planner::demand::SplitMix;
+use hive_planner::routes::SenderModel;
 
 /// Seconds of a simulated day.
 pub(crate) const DAY_SECONDS: u32 = 86_400;
@@ -17,7 +18,7 @@ pub(crate) struct Pair {
     /// Which costs to the payee.
     pub(crate) tree: usize,
     /// The cheapest way on the whole network; empty where there is none.
-    pub(crate) first_way: Vec<Arc>,
+    pub(crate) first_way: Vec<Weight>,
 }
 
 /// The network as payers see it.
@@ -54,9 +55,11 @@ pub(crate) struct Traffic<'a> {
     attempts: u32,
     chance: SplitMix,
     pub(crate) scratch: Scratch,
-    failed: Vec<Arc>,
-    way: Vec<Arc>,
+    failed: Vec<Lane>,
+    way: Vec<Weight>,
     amounts: Vec<u64>,
+    /// The channels that the payment takes, one for each lane of the way.
+    taken: Vec<Arc>,
     /// By channel of the arm's: what its smaller node id sent out, less what came in, since the last
     /// refill, in msat.
     pub(crate) drained: Vec<i64>,
@@ -80,6 +83,7 @@ impl<'a> Traffic<'a> {
             failed: Vec::new(),
             way: Vec::new(),
             amounts: Vec::new(),
+            taken: Vec::new(),
             drained: vec![0; map.net.capacity.len()],
             tally: Tally {
                 earned_msat: vec![0; members],
@@ -104,7 +108,8 @@ impl<'a> Traffic<'a> {
         let Some(pair) = self.map.pairs.get(drawn) else {
             return;
         };
-        let amount = self.map.classes[pair.class].amount;
+        let weights = &self.map.classes[pair.class];
+        let amount = weights.amount;
         self.tally.payments += 1;
         self.tally.volume_msat += amount;
         self.failed.clear();
@@ -115,9 +120,9 @@ impl<'a> Traffic<'a> {
             }
             self.tally.attempts += 1;
             tried |= self.passes_arm();
-            self.price(amount);
+            self.price(weights.sender, amount);
             match self.stuck_at(now) {
-                Some(arc) => self.failed.push(arc),
+                Some(lane) => self.failed.push(lane),
                 None => {
                     self.settle(amount);
                     delivered = true;
@@ -132,13 +137,13 @@ impl<'a> Traffic<'a> {
 
     /// Writes the way of the next attempt; whether there is one.
     fn choose(&mut self, pair: &Pair, attempt: u32, now: u32) -> bool {
-        let (net, ledger) = (self.map.net, core::cell::RefCell::new(&mut self.ledger));
+        let (net, ledger) = (self.map.net, &mut self.ledger);
         let weights = &self.map.classes[pair.class];
-        let knows = |arc| ledger.borrow_mut().spendable(net, arc, now) >= weights.amount;
+        let mut knows = |lane| carrier(net, ledger, lane, weights.amount, now).is_some();
         if attempt == 0 {
             match pair.first_way.first() {
                 None => return false,
-                Some(first) if knows(*first) => {
+                Some(first) if knows(first.lane) => {
                     self.way.clone_from(&pair.first_way);
                     return true;
                 }
@@ -155,38 +160,42 @@ impl<'a> Traffic<'a> {
     }
 
     fn passes_arm(&self) -> bool {
-        let forwarders = self.way.iter().skip(1).map(|arc| self.map.net.from(*arc));
-        forwarders
-            .into_iter()
-            .any(|node| self.map.net.member_at(node).is_some())
+        let net = self.map.net;
+        let mut forwarders = self.way.iter().skip(1).map(|step| net.from(step.arc));
+        forwarders.any(|node| net.member_at(node).is_some())
     }
 
-    /// Writes what crosses each arc of the way: what is delivered and the fees of those behind it.
-    fn price(&mut self, amount: u64) {
+    /// Writes what crosses each lane of the way: what is delivered and the fees of those behind it.
+    fn price(&mut self, sender: SenderModel, amount: u64) {
         self.amounts.clear();
+        self.amounts.push(amount);
         let mut crossing = amount;
-        for (place, arc) in self.way.iter().enumerate().rev() {
-            self.amounts.push(crossing);
-            if place > 0 {
-                crossing += self.map.net.fee(*arc, crossing).unwrap_or(0);
+        for pair in self.way.windows(2).rev() {
+            if let [before, onward] = pair {
+                crossing += self.map.net.fee(sender, before.arc, onward.arc, crossing);
+                self.amounts.push(crossing);
             }
         }
         self.amounts.reverse();
     }
 
-    /// The first arc that cannot carry what would cross it.
-    fn stuck_at(&mut self, now: u32) -> Option<Arc> {
-        let (net, ledger) = (self.map.net, &mut self.ledger);
-        let mut steps = self.way.iter().zip(&self.amounts);
-        let stuck = steps.find(|(arc, amount)| ledger.spendable(net, **arc, now) < **amount);
-        stuck.map(|(arc, _)| *arc)
+    /// The first lane that cannot carry what would cross it; otherwise the channels taken are written.
+    fn stuck_at(&mut self, now: u32) -> Option<Lane> {
+        self.taken.clear();
+        for (step, amount) in self.way.iter().zip(&self.amounts) {
+            match carrier(self.map.net, &mut self.ledger, step.lane, *amount, now) {
+                Some(arc) => self.taken.push(arc),
+                None => return Some(step.lane),
+            }
+        }
+        None
     }
 
     fn settle(&mut self, amount: u64) {
         let net = self.map.net;
         let mut forwarded = false;
-        for place in 0..self.way.len() {
-            let (arc, crossing) = (self.way[place], self.amounts[place]);
+        for place in 0..self.taken.len() {
+            let (arc, crossing) = (self.taken[place], self.amounts[place]);
             self.ledger.send(arc, crossing);
             self.count_drain(arc, crossing);
             if let Some(member) = net.member_at(net.from(arc)).filter(|_| place > 0) {
@@ -205,6 +214,18 @@ impl<'a> Traffic<'a> {
             self.drained[channel] += if arc & 1 == 0 { amount } else { -amount };
         }
     }
+}
+
+/// The channel of a lane that has most, if that is enough.
+fn carrier(net: &Net, ledger: &mut Ledger, lane: Lane, amount: u64, now: u32) -> Option<Arc> {
+    let mut best = None;
+    for arc in net.arcs(lane).iter().filter(|arc| net.is_open(**arc)) {
+        let has = ledger.spendable(net, *arc, now);
+        if has >= amount && best.is_none_or(|(most, _)| has > most) {
+            best = Some((has, *arc));
+        }
+    }
+    best.map(|(_, arc)| arc)
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! The cheapest way around what has failed.
 //!
 //! Costs to the payee on the whole network never exceed those on a part of it, and differ between
-//! neighbours by no more than the arc between them. So A* with them finds the cheapest way without the
-//! failed arcs exactly, and looks at little more than the way itself.
+//! neighbours by no more than the lane between them. So A* with them finds the cheapest way without the
+//! failed lanes exactly, and looks at little more than the way itself.
 
-use super::net::{Arc, FAR, Net, Weights};
+use super::net::{FAR, Lane, Net, Weight, Weights};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Arrays that one search leaves to the next.
 pub(crate) struct Scratch {
     costs: Vec<u32>,
-    by: Vec<Arc>,
+    /// The place in the rows by which the way came.
+    by: Vec<u32>,
+    /// The node that it came from.
+    before: Vec<u32>,
     /// The search that wrote the two above.
     seen: Vec<u32>,
     turn: u32,
@@ -25,6 +28,7 @@ impl Scratch {
         Self {
             costs: vec![FAR; nodes],
             by: vec![0; nodes],
+            before: vec![0; nodes],
             seen: vec![0; nodes],
             turn: 0,
             queue: BinaryHeap::new(),
@@ -48,9 +52,10 @@ impl Scratch {
         }
     }
 
-    fn set(&mut self, node: u32, cost: u32, by: Arc) {
+    fn set(&mut self, node: u32, cost: u32, (by, before): (usize, u32)) {
         let node = node as usize;
-        (self.costs[node], self.by[node], self.seen[node]) = (cost, by, self.turn);
+        (self.costs[node], self.seen[node]) = (cost, self.turn);
+        (self.by[node], self.before[node]) = (by as u32, before);
     }
 }
 
@@ -61,25 +66,25 @@ pub(crate) struct Wish<'a> {
     pub(crate) payee: u32,
     /// The cost from every node, as a forwarder, to the payee on the whole network; [`FAR`] for none.
     pub(crate) to_payee: &'a [u32],
-    pub(crate) failed: &'a [Arc],
+    pub(crate) failed: &'a [Lane],
 }
 
-/// Writes the arcs of the cheapest way into `way`, in order. Whether there is one.
+/// Writes the lanes of the cheapest way into `way`, in order. Whether there is one.
 ///
-/// `knows` says of the payer's own arcs whether they can carry the payment: a sender knows its own
+/// `knows` says of the payer's own lanes whether they can carry the payment: a sender knows its own
 /// balances.
 pub(crate) fn cheapest(
     net: &Net,
     weights: &Weights,
     wish: Wish<'_>,
-    knows: impl Fn(Arc) -> bool,
+    mut knows: impl FnMut(Lane) -> bool,
     scratch: &mut Scratch,
-    way: &mut Vec<Arc>,
+    way: &mut Vec<Weight>,
 ) -> bool {
     way.clear();
     scratch.begin();
-    scratch.set(wish.payer, 0, 0);
-    relax(net, weights, wish, wish.payer, &knows, scratch);
+    scratch.set(wish.payer, 0, (0, wish.payer));
+    relax(net, weights, wish, wish.payer, &mut knows, scratch);
     while let Some(Reverse((bound, node))) = scratch.queue.pop() {
         let so_far = scratch.cost(node);
         if bound > so_far.saturating_add(wish.to_payee[node as usize]) {
@@ -87,10 +92,10 @@ pub(crate) fn cheapest(
         }
         scratch.expanded += 1;
         if node == wish.payee {
-            trace(net, wish, scratch, way);
+            trace(weights, wish, scratch, way);
             return true;
         }
-        relax(net, weights, wish, node, &knows, scratch);
+        relax(net, weights, wish, node, &mut knows, scratch);
     }
     false
 }
@@ -100,33 +105,36 @@ fn relax(
     weights: &Weights,
     wish: Wish<'_>,
     node: u32,
-    knows: &impl Fn(Arc) -> bool,
+    knows: &mut impl FnMut(Lane) -> bool,
     scratch: &mut Scratch,
 ) {
     let own = node == wish.payer;
     let so_far = scratch.cost(node);
-    for weight in &weights.rows[net.row(node)] {
+    for place in net.row(node) {
+        let weight = &weights.rows[place];
         let rest = wish.to_payee[weight.to as usize];
         if weight.cost == FAR || rest == FAR {
             continue;
         }
-        let step = if own { 0 } else { weight.cost };
+        let step = if own { weight.own } else { weight.cost };
         let cost = so_far.saturating_add(step);
         let bound = cost.saturating_add(rest);
-        let refused = || wish.failed.contains(&weight.arc) || (own && !knows(weight.arc));
-        if bound < FAR && cost < scratch.cost(weight.to) && !refused() {
-            scratch.set(weight.to, cost, weight.arc);
+        if bound == FAR || cost >= scratch.cost(weight.to) {
+            continue;
+        }
+        let refused = wish.failed.contains(&weight.lane) || (own && !knows(weight.lane));
+        if !refused {
+            scratch.set(weight.to, cost, (place, node));
             scratch.queue.push(Reverse((bound, weight.to)));
         }
     }
 }
 
-fn trace(net: &Net, wish: Wish<'_>, scratch: &Scratch, way: &mut Vec<Arc>) {
+fn trace(weights: &Weights, wish: Wish<'_>, scratch: &Scratch, way: &mut Vec<Weight>) {
     let mut at = wish.payee;
     while at != wish.payer {
-        let arc = scratch.by[at as usize];
-        way.push(arc);
-        at = net.from(arc);
+        way.push(weights.rows[scratch.by[at as usize] as usize]);
+        at = scratch.before[at as usize];
     }
     way.reverse();
 }

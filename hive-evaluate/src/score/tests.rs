@@ -177,8 +177,7 @@ fn two_searches_agree_on_what_ways_cost() {
             ..Demand::default()
         };
         let payments = draw(&graph, &BTreeSet::new(), &BTreeSet::new(), &demand).unwrap();
-        // LND counts on the dearest of parallel channels, which strict forwarding does not know.
-        for sender in [SenderModel::FeeOnly, SenderModel::Ldk] {
+        for sender in SENDERS {
             let found = cost_of_cheapest(&with, sender, &payments);
             for (payment, cost) in payments.iter().zip(found) {
                 let prices = Prices::new(&with.graph, sender, payment.amount, &BTreeSet::new());
