@@ -287,40 +287,40 @@ impl Ends {
     }
 
     /// Payees with the amount that each is paid. Classes of amounts share the payees as they share
-    /// the payments.
+    /// the payments, and each class has payees spread over all of their weight: a node with a hundredth
+    /// of it is drawn for a hundredth of the payees, give or take one, so that samples differ little.
     fn draw_payees(&self, demand: &Demand, chance: &mut SplitMix) -> Vec<(NodeIndex, Msat)> {
-        let count = demand.payees.min(demand.payments);
+        let count = u64::from(demand.payees.min(demand.payments));
         let classes = demand.amounts.classes();
         let total: u64 = classes.iter().map(|class| u64::from(class.weight)).sum();
-        let amounts = (0..u64::from(count)).map(|turn| {
-            // The middle of this turn's part of the whole.
-            let point = (2 * turn + 1) * total / (2 * u64::from(count));
-            let mut sum = 0;
-            let class = classes.iter().find(|class| {
-                sum += u64::from(class.weight);
-                point < sum
-            });
-            class.map_or(Msat::ZERO, |class| class.amount)
-        });
-        amounts
-            .filter_map(|amount| Some((self.draw_payee(chance)?, amount)))
-            .collect()
+        let (mut payees, mut sum, mut before) = (Vec::with_capacity(count as usize), 0, 0);
+        for class in classes {
+            sum += u64::from(class.weight);
+            // The turns whose middle lies in this class's part of the whole.
+            let until = (2 * count * sum + total) / (2 * total);
+            let drawn = self.spread_payees(until - before, chance);
+            payees.extend(drawn.into_iter().map(|payee| (payee, class.amount)));
+            before = until;
+        }
+        payees
+    }
+
+    fn spread_payees(&self, count: u64, chance: &mut SplitMix) -> Vec<NodeIndex> {
+        match self.model {
+            DemandModel::Uniform => self.payees.spread(count, chance, false),
+            DemandModel::Capacity => self.payees.spread(count, chance, true),
+            DemandModel::Merchant => {
+                let to_merchants = count * TO_MERCHANTS_OF_TEN / 10;
+                let mut payees = self.merchants.spread(to_merchants, chance, true);
+                payees.extend(self.payees.spread(count - to_merchants, chance, false));
+                payees
+            }
+        }
     }
 
     fn draw_payer(&self, chance: &mut SplitMix) -> Option<NodeIndex> {
         let by_capacity = self.model == DemandModel::Capacity && chance.below(2) == 0;
         self.payers.draw(chance, by_capacity)
-    }
-
-    fn draw_payee(&self, chance: &mut SplitMix) -> Option<NodeIndex> {
-        match self.model {
-            DemandModel::Uniform => self.payees.draw(chance, false),
-            DemandModel::Capacity => self.payees.draw(chance, true),
-            DemandModel::Merchant if chance.below(10) < TO_MERCHANTS_OF_TEN => {
-                self.merchants.draw(chance, true)
-            }
-            DemandModel::Merchant => self.payees.draw(chance, false),
-        }
     }
 }
 
@@ -347,6 +347,30 @@ impl Weighted {
             chance.below(self.nodes.len() as u64) as usize
         };
         self.nodes.get(place).copied()
+    }
+
+    /// One draw from each of `count` equal parts of the whole weight.
+    fn spread(&self, count: u64, chance: &mut SplitMix, by_weight: bool) -> Vec<NodeIndex> {
+        let total = self.sums.last().copied().unwrap_or(0);
+        let by_weight = by_weight && total > 0;
+        let whole = if by_weight {
+            total
+        } else {
+            self.nodes.len() as u64
+        };
+        let part = |turn: u64| (u128::from(turn) * u128::from(whole) / u128::from(count)) as u64;
+        let drawn = (0..count).filter_map(|turn| {
+            // Parts narrower than one unit of weight hold their first.
+            let width = (part(turn + 1) - part(turn)).max(1);
+            let point = part(turn) + chance.below(width);
+            let place = if by_weight {
+                self.sums.partition_point(|sum| *sum <= point)
+            } else {
+                point as usize
+            };
+            self.nodes.get(place).copied()
+        });
+        drawn.collect()
     }
 }
 
@@ -381,6 +405,31 @@ mod tests {
             let drawn = payments.iter().filter(|p| p.amount == class.amount).count();
             assert_eq!(drawn as u32 * total, class.weight * 1_000, "{class:?}");
         }
+    }
+
+    #[test]
+    fn payees_are_drawn_as_often_as_their_weight_says() {
+        let mut ends = Ends::empty(DemandModel::Capacity);
+        let weights = [1, 50, 7, 100, 42];
+        for (node, weight) in weights.into_iter().enumerate() {
+            ends.payers.add(NodeIndex::new(node), 1);
+            ends.payees.add(NodeIndex::new(node), weight);
+        }
+        for (seed, model) in [(1, DemandModel::Capacity), (2, DemandModel::Uniform)] {
+            ends.model = model;
+            let mut chance = SplitMix::new(seed);
+            let drawn = ends.spread_payees(1_000, &mut chance);
+            for (node, weight) in weights.into_iter().enumerate() {
+                let times = drawn.iter().filter(|payee| payee.get() == node).count() as u64;
+                let due = if model == DemandModel::Uniform {
+                    200
+                } else {
+                    5 * weight
+                };
+                assert!(times.abs_diff(due) <= 1, "{node}: {times} of {due}");
+            }
+        }
+        assert_eq!(ends.spread_payees(0, &mut SplitMix::new(1)), []);
     }
 
     #[test]
