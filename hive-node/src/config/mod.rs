@@ -248,7 +248,8 @@ fn filter(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::log::LogFormat;
-    use hive_types::{ActionKind, Msat, Sat};
+    use hive_planner::routes::SenderModel;
+    use hive_types::{ActionKind, Msat, Ppm, Sat};
 
     fn load(text: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -303,7 +304,7 @@ mod tests {
         let peer = format!("02{}", "ab".repeat(32));
         let text = format!(
             "[fleet]\naddresses = ['a.onion:9735']\nmanage_fees = false\nhidden = ['{peer}']\n\
-             plan_minutes = 30\n[offer]\nslots = 1\n[planner]\nstrictly_unique = true"
+             plan_minutes = 30\n[offer]\nslots = 1\n[planner]\nstrictly_unique = true\nrates = [50, 10]\nsender = 'ldk'"
         );
         let config = load(&text, &[], &[]).unwrap();
         let hidden = [(peer.parse().unwrap(), hive_proto::Sharing::Hidden)];
@@ -315,6 +316,8 @@ mod tests {
         assert_eq!(config.offer.slots, 1);
         assert_eq!(config.offer.channel_max, config.limits.channel_max);
         assert!(config.planner.strictly_unique && !config.fleet.manage_fees);
+        assert_eq!(config.planner.rates.values(), [Ppm::new(10), Ppm::new(50)]);
+        assert_eq!(config.planner.sender, SenderModel::Ldk);
     }
 
     #[test]
@@ -355,6 +358,15 @@ mod tests {
             ("[fleet]\nmanage_fees = 'maybe'", "true or false"),
             ("[offer]\nchannel_max = 90000000", "limits.channel_max"),
             ("[planner]\npayback_days = 0", "from 1"),
+            ("[planner]\ndemand = 'merchant'", "uniform or capacity"),
+            ("[planner]\nsender = 'me'", "lnd, ldk or fee"),
+            ("[planner]\npayments = 99", "from 100 to 2000000"),
+            (
+                "[planner]\nrates = [1, 2, 3, 4, 5, 6, 7, 8, 9]",
+                "at most eight",
+            ),
+            ("[planner]\nturnover = 1", "from 10000"),
+            ("[planner]\npush_outside_hops = 5", "from 1 to 4"),
             ("data_dir = ''", "a path is expected"),
             ("[log]\nformat = 'xml'", "text or json"),
             ("[log]\nfilter = 'hive=loud'", "write a level"),
