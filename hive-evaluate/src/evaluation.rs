@@ -116,6 +116,9 @@ pub struct PlanFacts {
     pub settled: u64,
     /// Wall time of planning in milliseconds, where the observer has a clock.
     pub millis: Option<u64>,
+    /// The most memory that the process had held by the end of planning, in bytes, where the observer
+    /// knows.
+    pub peak_bytes: Option<u64>,
     /// The channels, for pictures and for checking.
     pub channels: Vec<OpenedChannel>,
     /// What the planner had to say.

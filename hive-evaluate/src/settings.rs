@@ -92,7 +92,8 @@ pub struct Dynamics {
     pub attempts: u32,
     /// Payees among them. Each takes a search for every arm and seed.
     pub payees: u32,
-    /// What all members of an arm together may spend on rebalancing in a day, whoever decides.
+    /// What all members of an arm together may spend on rebalancing in a day, whoever decides. What is
+    /// not spent is kept for later days.
     pub rebalance_budget: Sat,
 }
 
@@ -103,7 +104,7 @@ impl Default for Dynamics {
             payments_per_day: 50_000,
             attempts: 10,
             payees: 400,
-            rebalance_budget: Sat::new(2_000),
+            rebalance_budget: Sat::new(5_000),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One seed of one cell: every arm on the same payments.
 
-use crate::arms::{Brief, Scores, place};
+use crate::arms::{Brief, Placed, Scores, place};
 use crate::dynamics::{Ground, Run};
 use crate::failure::{Losses, Outside};
 use crate::placement::{Arranged, End, Placement, arrange};
@@ -17,6 +17,13 @@ pub(crate) struct Outcome {
     pub(crate) losses: Vec<Losses>,
     /// Empty unless asked for.
     pub(crate) dynamics: Vec<Run>,
+}
+
+/// What planning took, as far as the observer knows.
+#[derive(Clone, Copy)]
+struct PlanCost {
+    millis: Option<u64>,
+    peak_bytes: Option<u64>,
 }
 
 /// Counts steps for whoever watches.
@@ -46,19 +53,21 @@ pub(crate) fn run(
         steps.step(&format!("{arm}: placing channels"));
         let begun = steps.observer.millis();
         let one = place(brief, *arm, scores)?;
-        let millis = steps
-            .observer
-            .millis()
-            .zip(begun)
-            .map(|(now, begun)| now.saturating_sub(begun));
+        let ended = steps.observer.millis();
+        let cost = PlanCost {
+            millis: ended
+                .zip(begun)
+                .map(|(ended, begun)| ended.saturating_sub(begun)),
+            peak_bytes: steps.observer.peak_bytes(),
+        };
         one.placement.check(*arm, brief.seed, brief.settings)?;
         seen.extend(one.samples.iter().flatten().copied());
-        placed.push((*arm, one, millis));
+        placed.push((*arm, one, cost));
     }
     let held_out = held_out(brief, &seen)?;
     check_apart(&held_out, &seen, brief.seed)?;
     let questions = Questions::new(brief.sender, &held_out);
-    let score = |(arm, one, millis): (Arm, crate::arms::Placed, Option<u64>)| {
+    let score = |(arm, one, cost): (Arm, Placed, PlanCost)| {
         let arranged = arrange(brief.network.graph, &one.placement, arm.is_one_house());
         steps.step(&format!("{arm}: following held-out payments"));
         let scored = questions.ask(&arranged);
@@ -86,7 +95,7 @@ pub(crate) fn run(
                 brief.seed,
             )
         });
-        let facts = facts(&one.placement, millis);
+        let facts = facts(&one.placement, cost);
         Outcome {
             facts,
             metrics,
@@ -223,7 +232,7 @@ fn flatter(
     }
 }
 
-fn facts(placement: &Placement, millis: Option<u64>) -> PlanFacts {
+fn facts(placement: &Placement, cost: PlanCost) -> PlanFacts {
     let targets = placement.targets();
     let channel = |open: &crate::placement::Open| OpenedChannel {
         member: open.member as u32,
@@ -240,7 +249,8 @@ fn facts(placement: &Placement, millis: Option<u64>) -> PlanFacts {
         targets: targets.len() as u32,
         shared_targets: targets.values().filter(|members| members.len() > 1).count() as u32,
         settled: placement.settled,
-        millis,
+        millis: cost.millis,
+        peak_bytes: cost.peak_bytes,
         channels: placement.opens.iter().map(channel).collect(),
         notes: placement.notes.clone(),
     }

@@ -101,12 +101,13 @@ impl Book {
 
 /// Who refills, and what the arm's channels lose a day.
 pub(crate) struct Refills<'a> {
-    pub(crate) book: &'a Book,
-    pub(crate) rebalancing: Rebalancing,
-    /// For one refill, of all members together.
-    pub(crate) budget: Msat,
-    pub(crate) config: &'a PlannerConfig,
-    pub(crate) a_day: u32,
+    book: &'a Book,
+    rebalancing: Rebalancing,
+    /// What each refill may cost, of all members together; what is left over is kept for later ones.
+    budget: Msat,
+    saved: Msat,
+    config: &'a PlannerConfig,
+    a_day: u32,
     /// By channel, out of the smaller node id's side, in msat a day.
     drains: Vec<i64>,
     seen: bool,
@@ -125,6 +126,7 @@ impl<'a> Refills<'a> {
             book,
             rebalancing,
             budget,
+            saved: Msat::ZERO,
             config,
             a_day,
             drains,
@@ -147,17 +149,21 @@ impl<'a> Refills<'a> {
             Rebalancing::Local => Scope::Local,
             Rebalancing::Fleet => Scope::Fleet,
         };
+        self.saved = self.saved.saturating_add(self.budget);
+        let before = facts.rebalance_fee_msat;
         let channels = self.book.known(net, traffic, &self.drains, now);
         let moves = rebalance(&RebalanceRequest {
             channels: &channels,
             members: &self.book.members,
             scope,
-            budget: self.budget,
+            budget: self.saved,
             config: self.config,
         });
         for found in &moves {
             self.carry_out(found, net, traffic, now, facts);
         }
+        let spent = Msat::new(facts.rebalance_fee_msat - before);
+        self.saved = self.saved.saturating_sub(spent);
     }
 
     fn observe(&mut self, traffic: &mut Traffic<'_>) {

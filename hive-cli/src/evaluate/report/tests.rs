@@ -63,6 +63,7 @@ fn arm(arm: Arm, part: f64) -> ArmResult {
             shared_targets: 2,
             settled: 9,
             millis: Some(1_234),
+            peak_bytes: None,
             channels: vec![OpenedChannel {
                 member: 0,
                 to: "member 3".into(),
