@@ -130,12 +130,9 @@ fn two_shared_peers_serve_both_members() {
     };
     let found = rebalance(&request);
     assert!(!found.is_empty());
-    assert!(
-        found
-            .iter()
-            .all(|found| ways(std::slice::from_ref(found))[0] == both[0]),
-        "{found:?}"
-    );
+    for way in ways(&found) {
+        assert!(both.contains(&way), "{found:?}");
+    }
 
     channels.push(channel(5, A, B, HALF));
     let pieces = [(node(A), vec![1, 2, 5]), (node(B), vec![3, 4, 5])];

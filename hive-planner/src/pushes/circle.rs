@@ -102,7 +102,6 @@ fn send_split(model: &mut Model<'_>, circle: &Circle, found: &mut Vec<Payment>) 
     if links.is_empty() || !pieces.iter().all(can_pay) {
         return 0;
     }
-    links.iter().for_each(|link| model.lend(*link, amount));
     pieces.iter().for_each(|piece| send(model, piece, found));
     amount
 }
@@ -124,8 +123,7 @@ fn split(model: &Model<'_>, circle: &Circle, links: &mut Vec<Way>) -> Vec<Circle
             if exits(model, inner) == 0 || exits(model, &outer) == 0 || outer.len() < 2 {
                 continue;
             }
-            let ends = (source(end), source(begin));
-            let Some(link) = link(model, ends, links) else {
+            let Some(link) = model.link(source(end), source(begin), links) else {
                 continue;
             };
             links.push(link);
@@ -150,23 +148,10 @@ fn exits(model: &Model<'_>, ways: &[Way]) -> usize {
     exits.count()
 }
 
-/// The channel between two members that can lend most and does not do so already.
-fn link(model: &Model<'_>, (from, to): (NodeId, NodeId), taken: &[Way]) -> Option<Way> {
-    if !model.is_member(&from) || !model.is_member(&to) {
-        return None;
-    }
-    let all = (0..model.request.channels.len()).flat_map(Way::both);
-    let joining = all.filter(|way| {
-        let (near, far) = model.channel(*way).ends(*way);
-        let free = !taken.iter().any(|link| link.place == way.place);
-        free && (near.node, far.node) == (from, to) && model.lendable(*way) > 0
-    });
-    joining.max_by_key(|way| (model.lendable(*way), Reverse(*way)))
-}
-
 /// Sends what goes around a circle in as many payments as its HTLCs need.
 fn send(model: &mut Model<'_>, circle: &Circle, found: &mut Vec<Payment>) {
-    let mut left = circle.amount;
+    let rooms = circle.ways.iter().map(|way| model.room(*way));
+    let mut left = circle.amount.min(rooms.min().unwrap_or(0));
     for _ in 0..PUSH_PARTS {
         let Some(payment) = best(model, circle, left) else {
             return;

@@ -3,14 +3,16 @@
 //! Amounts are in msat, costs in billionths of an msat per msat. A direction costs what its source asks
 //! for forwarding, the payer's return on fees counted in, and where its far end is a member's side it
 //! gains what that side is worth to fill; a direction that drains a member's side costs that side's
-//! worth. What a member asks from outsiders is no cost here: between fellows it is a transfer, and the
-//! payer's own first hop is free. Routes are priced to the msat afterwards, for their payer.
+//! worth. What a member asks from outsiders is no cost as long as the payer is open: between fellows it
+//! is a transfer, and the payer's own first hop is free. Where one payer is named, what other members
+//! ask counts. Routes are priced to the msat afterwards, for their payer.
 
 use super::channel::{ChannelState, Way};
 use super::worth::{PPB_PER_PPM, Pair, Worth, amount};
 use super::{RebalanceRequest, share_of};
 use crate::circulation::{COST_MAX, Network, Segment};
 use hive_types::{Msat, NodeId, Ppm, limits};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// BOLT 2 lets a node ask for a reserve, by custom a hundredth of the capacity: the other side cannot
@@ -38,10 +40,11 @@ pub(super) struct Model<'a> {
     pub(super) request: &'a RebalanceRequest<'a>,
     /// For each channel and side: what its owner can send; none where nobody in the fleet knows.
     pub(super) there: Vec<[Option<i64>; 2]>,
-    /// The same before anything was booked.
-    start: Vec<[Option<i64>; 2]>,
-    /// What crosses links for a while, only to come back.
-    lent: BTreeMap<Way, i64>,
+    /// For each channel and side: what may still leave it, whatever comes in. So all that is planned
+    /// fits in any order.
+    free: Vec<[Option<i64>; 2]>,
+    /// Channels between members, one direction of each.
+    links: Vec<Way>,
     /// For each channel and side that a member holds towards an outsider: what it is worth.
     pub(super) worth: Vec<[Option<Worth>; 2]>,
     members: &'a BTreeSet<NodeId>,
@@ -75,6 +78,11 @@ impl<'a> Model<'a> {
                 pairs.entry(pair).or_default().add(channel, owner);
             }
         }
+        let joined = channels.iter().enumerate().filter(|(_, channel)| {
+            let mut sides = channel.sides.iter();
+            sides.all(|side| is_member(&side.node))
+        });
+        let links = joined.map(|(place, _)| Way { place, from: 0 }).collect();
         let worth = channels.iter().map(|channel| {
             let mut worth = [None, None];
             for (owner, pair) in owned(channel) {
@@ -85,9 +93,9 @@ impl<'a> Model<'a> {
         });
         Self {
             request,
-            start: there.clone(),
+            free: there.clone(),
             there,
-            lent: BTreeMap::new(),
+            links,
             worth: worth.collect(),
             members,
         }
@@ -114,26 +122,27 @@ impl<'a> Model<'a> {
     /// How much may cross: what the source has above its mark, and no more than leaves an outside
     /// source its mark too. Never what lies under a member's low water mark.
     pub(super) fn room(&self, way: Way) -> i64 {
-        self.room_of(way, self.sendable(way))
-    }
-
-    fn room_of(&self, way: Way, sendable: Option<i64>) -> i64 {
         let channel = self.channel(way);
         let (near, far) = channel.ends(way);
         let mark = amount(share_of(channel.capacity, self.request.config.low_water));
         let spare = match (self.is_member(&near.node), self.is_member(&far.node)) {
             (false, false) => amount(share_of(channel.capacity, OUTSIDE_SHARE)),
-            _ => sendable.map_or(0, |there| there - mark),
+            _ => self.free[way.place][way.from].map_or(0, |free| free - mark),
         };
         spare.max(0)
     }
 
     /// What the source asks for, spread over the amount; `None` when it forwards nothing or more than
     /// any route may cost.
-    fn fee_ppb(&self, way: Way, least_out: &BTreeMap<NodeId, i128>) -> Option<i64> {
+    fn fee_ppb(
+        &self,
+        way: Way,
+        payer: Option<&NodeId>,
+        least_out: &BTreeMap<NodeId, i128>,
+    ) -> Option<i64> {
         let config = self.request.config;
-        let (near, far) = self.channel(way).ends(way);
-        let outgoing = self.outgoing_ppb(way)?;
+        let (_, far) = self.channel(way).ends(way);
+        let outgoing = self.outgoing_ppb(way, payer)?;
         let inbound = match (self.is_member(&far.node), &far.policy) {
             (false, Some(policy)) => self.spread(
                 way,
@@ -146,14 +155,15 @@ impl<'a> Model<'a> {
         let least = least_out.get(&far.node).copied().unwrap_or(0);
         let asked = outgoing + inbound.max(-least);
         let cap = i128::from(config.push_fee_rate.get()) * i128::from(PPB_PER_PPM);
-        (asked <= cap || self.is_member(&near.node)).then_some(())?;
+        (asked <= cap).then_some(())?;
         let with_return = asked * i128::from(config.push_return.get()) / 1_000_000;
         let within = with_return.clamp(-i128::from(COST_MAX / 4), i128::from(COST_MAX / 4));
         i64::try_from(within).ok()
     }
 
-    /// The part for forwarding out; nothing from a member towards an outsider.
-    fn outgoing_ppb(&self, way: Way) -> Option<i128> {
+    /// The part for forwarding out: nothing from the payer, nor, where any member may be the payer, from
+    /// a member towards an outsider.
+    fn outgoing_ppb(&self, way: Way, payer: Option<&NodeId>) -> Option<i128> {
         let (near, far) = self.channel(way).ends(way);
         if near.policy.is_some_and(|policy| policy.disabled) {
             return None;
@@ -163,8 +173,9 @@ impl<'a> Model<'a> {
         let fits = |policy: &hive_types::ChannelPolicy| {
             policy.htlc_maximum >= smallest && policy.htlc_minimum <= largest
         };
+        let pays = payer.is_none_or(|payer| *payer == near.node);
         match (self.is_member(&near.node), self.is_member(&far.node)) {
-            (true, false) => Some(0),
+            (true, false) if pays => Some(0),
             (true, true) if near.policy.is_none() => Some(0),
             _ => near.policy.filter(fits).map(|policy| {
                 let base = i128::from(policy.base.get());
@@ -244,8 +255,9 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The circulation over all directions that can help; `None` when it is too large to state.
-    pub(super) fn problem(&self) -> Option<Problem> {
+    /// The circulation over all directions that can help, as the fleet sees it or, where a payer is named,
+    /// as that member would pay it; `None` when it is too large to state.
+    pub(super) fn problem(&self, payer: Option<&NodeId>) -> Option<Problem> {
         let directions = self.directions();
         let mut least_out: BTreeMap<NodeId, i128> = BTreeMap::new();
         let mut nodes: BTreeMap<NodeId, usize> = BTreeMap::new();
@@ -255,7 +267,7 @@ impl<'a> Model<'a> {
                 let next = nodes.len();
                 nodes.entry(node).or_insert(next);
             }
-            if let Some(asked) = self.outgoing_ppb(*way) {
+            if let Some(asked) = self.outgoing_ppb(*way, payer) {
                 let least = least_out.entry(near.node).or_insert(asked);
                 *least = asked.min(*least);
             }
@@ -264,7 +276,7 @@ impl<'a> Model<'a> {
         let mut ways = Vec::new();
         for way in directions {
             let (near, far) = self.channel(way).ends(way);
-            let Some(fee) = self.fee_ppb(way, &least_out) else {
+            let Some(fee) = self.fee_ppb(way, payer, &least_out) else {
                 continue;
             };
             let ends = (nodes.get(&near.node)?, nodes.get(&far.node)?);
@@ -319,29 +331,30 @@ impl<'a> Model<'a> {
         amount(largest).saturating_mul(limits::PUSH_PARTS as i64)
     }
 
-    /// What a link can lend one way and back, in whatever order the two come and with whatever else is
-    /// planned over it.
-    pub(super) fn lendable(&self, link: Way) -> i64 {
-        let one_way = |way: Way| {
-            let at_first = self.room_of(way, self.start[way.place][way.from]);
-            let lent = self.lent.get(&way).copied().unwrap_or(0);
-            at_first.min(self.room(way)) - lent
-        };
-        one_way(link).min(one_way(link.back()))
+    /// The link from one member to another that can lend most, one way and back in whatever order, and
+    /// is none of those taken.
+    pub(super) fn link(&self, from: NodeId, to: NodeId, taken: &[Way]) -> Option<Way> {
+        let both = self.links.iter().flat_map(|link| [*link, link.back()]);
+        let joining = both.filter(|way| {
+            let (near, far) = self.channel(*way).ends(*way);
+            let untaken = !taken.iter().any(|link| link.place == way.place);
+            untaken && (near.node, far.node) == (from, to) && self.lendable(*way) > 0
+        });
+        joining.max_by_key(|way| (self.lendable(*way), Reverse(*way)))
     }
 
-    /// Books what a link lends.
-    pub(super) fn lend(&mut self, link: Way, amount: i64) {
-        for way in [link, link.back()] {
-            *self.lent.entry(way).or_default() += amount;
-        }
+    /// What a link can carry both ways.
+    pub(super) fn lendable(&self, link: Way) -> i64 {
+        self.room(link).min(self.room(link.back()))
     }
 
     /// Books what a direction carried.
     pub(super) fn book(&mut self, way: Way, carried: i64) {
         let [near, far] = [way, way.back()].map(|way| (way.place, way.from));
-        if let Some(there) = &mut self.there[near.0][near.1] {
-            *there -= carried;
+        for balances in [&mut self.there, &mut self.free] {
+            if let Some(there) = &mut balances[near.0][near.1] {
+                *there -= carried;
+            }
         }
         if let Some(there) = &mut self.there[far.0][far.1] {
             *there += carried;

@@ -6,6 +6,7 @@ use super::model::Model;
 use super::worth::amount;
 use crate::circulation::solve;
 use crate::config::PlannerConfig;
+use core::iter;
 use hive_types::{Msat, NodeId, RouteHop, ShortChannelId, limits};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -123,17 +124,27 @@ pub fn rebalance(request: &RebalanceRequest<'_>) -> Vec<Move> {
 }
 
 /// The payments of these members, and the model as it is after them.
+///
+/// First what is best for the fleet as a whole. Of that, circles that leave the fleet more than once may
+/// cost their payer too much. So then, for one payer after the other, what is best of what is left.
 pub(super) fn planned<'a>(
     request: &'a RebalanceRequest<'a>,
     members: &'a BTreeSet<NodeId>,
 ) -> (Vec<Payment>, Model<'a>) {
     let mut model = Model::new(request, members);
-    let solved = model.problem().and_then(|problem| {
-        let flow = solve(&problem.network, limits::CIRCULATION_STEPS).ok()?;
-        Some((problem, flow))
-    });
-    let found = solved.map(|(problem, flow)| payments(&mut model, &problem, &flow.flows));
-    (found.unwrap_or_default(), model)
+    let mut steps = limits::CIRCULATION_STEPS;
+    let mut found = Vec::new();
+    for payer in iter::once(None).chain(members.iter().map(Some)) {
+        let Some(problem) = model.problem(payer) else {
+            continue;
+        };
+        let Ok(flow) = solve(&problem.network, steps) else {
+            continue;
+        };
+        steps = steps.saturating_sub(flow.work.steps);
+        found.extend(payments(&mut model, &problem, &flow.flows));
+    }
+    (found, model)
 }
 
 /// One member after the other. What the ones before take is gone for those after, and what they bring is
