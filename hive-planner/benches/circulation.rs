@@ -9,7 +9,7 @@ use common::instance::{Dice, SIZES, instance};
 use common::{node, policy, scid};
 use hive_planner::PlannerConfig;
 use hive_planner::circulation::{WORK_LIMIT, solve};
-use hive_planner::pushes::{ChannelState, RebalanceRequest, Scope, Side, rebalance};
+use hive_planner::pushes::{ChannelState, Move, RebalanceRequest, Scope, Side, rebalance};
 use hive_types::{Msat, NodeId, Sat};
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -72,6 +72,12 @@ fn fleet(members: u32, each: u32, pool: u32) -> (Vec<ChannelState>, BTreeSet<Nod
     (channels, (0..members).map(node).collect())
 }
 
+/// What moves gain beyond their fees, in msat.
+fn worth(moves: &[Move]) -> f64 {
+    let gains = moves.iter().map(|found| found.gain.get() - found.fee.get());
+    gains.sum::<u64>() as f64
+}
+
 /// Whole plans: from balances to priced moves.
 fn plans() {
     for (members, each, pool) in [(5, 8, 30), (5, 40, 120), (50, 40, 600)] {
@@ -87,9 +93,13 @@ fn plans() {
         let time = median(5, |_| rebalance(&request)).as_secs_f64() * 1000.0;
         let name = format!("planner_rebalance_{members}x{each}");
         println!("FIGURE {name} {time:.2} ms -");
-        let moves = rebalance(&request).len();
-        assert!(moves > 0);
-        println!("FIGURE {name}_moves {moves} moves -");
+        let moves = rebalance(&request);
+        assert!(!moves.is_empty());
+        println!("FIGURE {name}_moves {} moves -", moves.len());
+        let scope = Scope::Local;
+        let alone = worth(&rebalance(&RebalanceRequest { scope, ..request }));
+        let ratio = worth(&moves) / alone.max(1.0);
+        println!("FIGURE {name}_gain_over_each_alone {ratio:.2} ratio -");
     }
 }
 

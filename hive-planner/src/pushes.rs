@@ -11,8 +11,8 @@
 //! Which circles are best together is a minimum-cost circulation ([`crate::circulation`]) over the
 //! channels of all members and some between outsiders. What a member's side is worth falls with what is
 //! there, measured by how soon it is forwarded; a forwarder costs what it asks for. The optimum
-//! is cut into simple circles, each priced to the msat for the member that it is cheapest for, and each
-//! member proposes those that it pays for.
+//! is cut into simple circles, each priced to the msat for the member that it is cheapest for; what is
+//! left is planned for one payer after the other. Each member proposes what it pays for.
 
 mod channel;
 mod circle;

@@ -143,6 +143,25 @@ fn two_shared_peers_serve_both_members() {
     );
 }
 
+/// The best for the fleet would go around through both, and cost its payer the other's 400 ppm as well.
+#[test]
+fn where_the_best_circle_cannot_be_paid_each_member_does_what_it_can() {
+    let mut between = channel(5, X, Y, HALF);
+    for side in &mut between.sides {
+        side.policy = Some(policy(0, 50, 80));
+    }
+    let channels = [
+        channel(1, A, X, RICH),
+        channel(2, B, X, DRY),
+        channel(3, B, Y, RICH),
+        channel(4, A, Y, DRY),
+        between,
+    ];
+    let found = ways(&moves(&channels));
+    assert!(found.contains(&(node(A), vec![1, 5, 4])), "{found:?}");
+    assert!(found.contains(&(node(B), vec![3, 5, 2])), "{found:?}");
+}
+
 #[test]
 fn a_link_lends_what_it_has_once_whatever_comes_first() {
     let crossing = |first: u64, x: u32, y: u32| {
