@@ -57,9 +57,10 @@ pub struct PlannerConfig {
     pub share_resume: Ppm,
     /// Whether a target of one fellow is closed to the others. Off: it measured worse.
     pub strictly_unique: bool,
-    /// A channel runs low when its spendable share is below this.
+    /// A channel runs low when its spendable share is below this, or when it is dry within three days at
+    /// its present drain. No push takes a member's channel below it.
     pub low_water: Ppm,
-    /// A push fills a channel up to this share.
+    /// Pushes fill a channel up to this share, where no drain is known.
     pub refill_to: Ppm,
     /// Smaller pushes are not worth an HTLC.
     pub push_min: Sat,
@@ -69,8 +70,8 @@ pub struct PlannerConfig {
     pub push_fee_rate: Ppm,
     /// The most that a push may cost in all.
     pub push_fee_max: Msat,
-    /// What the moved amount must earn when the fellow forwards it once, of the push's cost. One
-    /// million: the push pays for itself.
+    /// What a push must gain, of its cost: what the filled channel earns sooner, less what the drained one
+    /// earns later. One million: the push pays for itself.
     pub push_return: Ppm,
     /// Forwards by outsiders in a push: 1 is payer, shared peer, fellow, payer.
     pub push_outside_hops: u8,
