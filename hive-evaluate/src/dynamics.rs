@@ -144,6 +144,9 @@ impl Ground {
         let config = PlannerConfig {
             assumed_base: settings.fee_base,
             assumed_rate: settings.fee_rate,
+            // The budget bounds what is spent, and no refill costs more than it can earn once.
+            push_fee_rate: settings.planner.push_fee_rate.max(settings.fee_rate),
+            push_fee_max: dynamics.rebalance_budget.to_msat_saturating(),
             ..settings.planner
         };
         let runs = runs(arm).into_par_iter();

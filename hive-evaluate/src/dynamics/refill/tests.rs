@@ -2,10 +2,11 @@ use super::*;
 use crate::dynamics::Ground;
 use crate::dynamics::balances::Ledger;
 use crate::placement::arrange;
-use crate::testing::{link, network, open, opened, payments, placed};
+use crate::testing::{id, link, network, open, opened, payments, placed};
 use crate::{Balances, Settings};
+use hive_planner::graph::GraphUpdate;
 use hive_planner::routes::SenderModel;
-use hive_types::{Ppm, Sat};
+use hive_types::{Ppm, Sat, ShortChannelId};
 
 const DAY: u32 = 86_400;
 
@@ -113,5 +114,77 @@ fn the_budget_holds() {
     assert!(
         half.rebalance_fee_msat <= all.rebalance_fee_msat / 2,
         "{half:?} of {all:?}"
+    );
+}
+
+/// One member with a full channel to 1 and an empty one to 2; 1 and 2 have a channel that the member
+/// does not see into.
+fn alone(between_has: u64) -> DayFacts {
+    let graph = network(&[(1, 2, 1, 1)]);
+    let graph = graph.updated(&[GraphUpdate::ChannelAdded {
+        scid: ShortChannelId::from_u64(1),
+        nodes: [id(1), id(2)],
+        capacity: Sat::new(100_000_000),
+    }]);
+    let mut opens = [open(0, 1), open(0, 2)];
+    opens.iter_mut().for_each(|open| {
+        open.capacity = Sat::new(10_000_000);
+        open.rate = Ppm::new(200);
+    });
+    let with = arrange(&graph, &placed(1, &opens), true);
+    let ground = Ground::new(
+        &with,
+        SenderModel::FeeOnly,
+        &payments(&graph, &[(1, 2)], 1_000),
+    );
+    let map = ground.map();
+    let net = map.net;
+    let mut ledger = Ledger::new(net, Balances::Uniform, 1);
+    let out_of = |place| {
+        let scid = opened(&with, 2, place);
+        let place = with
+            .graph
+            .channels()
+            .position(|channel| channel.scid == scid);
+        let forth = (place.unwrap() << 1) as Arc;
+        let mut both = [forth, forth ^ 1].into_iter();
+        both.find(|arc| net.member_at(net.from(*arc)) == Some(0))
+            .unwrap()
+    };
+    ledger.send(out_of(0) ^ 1, 4_500_000_000);
+    ledger.send(out_of(1), 4_500_000_000);
+    // The first arc leaves 1.
+    let all = ledger.side(net, 0);
+    ledger.send(0, all);
+    ledger.send(1, between_has);
+    let mut traffic = Traffic::new(&map, ledger, 1, 3, 1);
+    let book = Book::new(&with);
+    let config = PlannerConfig::default();
+    let budget = Msat::new(10_000_000);
+    let shape = (4, net.capacity.len());
+    let mut refills = Refills::new(&book, Rebalancing::Local, budget, &config, shape);
+    let mut facts = DayFacts::default();
+    refills.refill(net, &mut traffic, 0, &mut facts);
+    facts
+}
+
+#[test]
+fn a_member_alone_refills_over_what_it_does_not_see() {
+    let rich = alone(90_000_000_000);
+    assert!(
+        rich.rebalances > 0 && rich.rebalance_msat > 1_000_000_000,
+        "{rich:?}"
+    );
+    assert_eq!(rich.rebalances_failed, 0);
+    // The same move fails where the channel between has nothing, and costs nothing.
+    let poor = alone(0);
+    assert!(poor.rebalances_failed > 0, "{poor:?}");
+    assert_eq!(
+        (
+            poor.rebalances,
+            poor.rebalance_fee_msat,
+            poor.rebalance_msat
+        ),
+        (0, 0, 0)
     );
 }
