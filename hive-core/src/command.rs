@@ -116,8 +116,10 @@ pub enum Reply {
     Status(Status),
     /// The roster.
     Members(Vec<Member>),
-    /// Proposals, waiting or possible, with their ids when they wait.
+    /// Proposals that wait.
     Proposals(Vec<ProposalRow>),
+    /// What this member would do next, and why not more.
+    Plan(PlanShown),
     /// The mode.
     Mode(Mode),
     /// Locks.
@@ -182,6 +184,15 @@ pub struct Member {
     pub software: String,
     /// Capabilities that a live connection confirmed.
     pub confirmed: Vec<String>,
+}
+
+/// A plan, for display.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanShown {
+    /// What this member would do, in the order of the plan.
+    pub proposals: Vec<ProposalRow>,
+    /// Why it would not open more: one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A proposal, for display.

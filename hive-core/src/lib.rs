@@ -75,7 +75,8 @@ mod start;
 mod stored;
 
 pub use command::{
-    Command, CommandError, ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status,
+    Command, CommandError, ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report,
+    Status,
 };
 pub use config::Config;
 pub use event::Event;

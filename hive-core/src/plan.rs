@@ -9,7 +9,7 @@ mod request;
 
 pub use request::{PlanId, PlanRequest, Planned};
 
-use crate::command::{CommandError, ProposalRow, Reply};
+use crate::command::{CommandError, PlanShown, ProposalRow, Reply};
 use crate::hive::{Hive, Stage};
 use crate::io::{ActionState, CommandId, Output};
 use crate::member::Membership;
@@ -146,7 +146,10 @@ impl Hive {
         };
         let answer = match planned.outcome {
             _ if self.planning_member() != Some(planning.whose) => Err(CommandError::NoFleet),
-            Ok(made) => Ok(self.take_plan(made)),
+            Ok(mut made) => {
+                let notes = std::mem::take(&mut made.notes);
+                Ok((self.take_plan(made), notes))
+            }
             Err(reason) => {
                 let reason = format!("no plan was made: {reason}; report this");
                 self.alert(reason.clone());
@@ -154,10 +157,11 @@ impl Hive {
             }
         };
         for id in planning.asking {
-            let reply = answer.clone().map(shown);
+            let reply = answer.clone();
+            let reply = reply.map(|(proposals, notes)| Reply::Plan(shown(proposals, notes)));
             self.out.push(Output::Reply { id, reply });
         }
-        if let Ok(proposals) = answer
+        if let Ok((proposals, _)) = answer
             && planning.weigh
             && !self.is_halted()
         {
@@ -260,13 +264,16 @@ fn push_holds(fleet: &FleetView, local: &LocalSnapshot, moved: &Rebalance) -> bo
     can_pay && moved.beneficiary.as_ref().is_none_or(is_there)
 }
 
-fn shown(proposals: Vec<Proposal>) -> Reply {
+fn shown(proposals: Vec<Proposal>, notes: Vec<String>) -> PlanShown {
     let rows = proposals.into_iter().map(|proposal| ProposalRow {
         id: None,
         proposal,
         expires: None,
     });
-    Reply::Proposals(rows.collect())
+    PlanShown {
+        proposals: rows.collect(),
+        notes,
+    }
 }
 
 /// Members plan from one sample of demand, their fleet's.

@@ -33,8 +33,10 @@ fn learn_graph(net: &mut Net, members: std::ops::Range<usize>) {
 }
 
 fn targets(reply: Result<Reply, CommandError>) -> Vec<NodeId> {
-    let Ok(Reply::Proposals(rows)) = reply else {
-        panic!("no proposals: {reply:?}");
+    let rows = match reply {
+        Ok(Reply::Proposals(rows)) => rows,
+        Ok(Reply::Plan(plan)) => plan.proposals,
+        other => panic!("no proposals: {other:?}"),
     };
     let opens = rows
         .into_iter()

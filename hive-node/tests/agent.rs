@@ -50,7 +50,11 @@ async fn an_operator_founds_a_fleet_over_the_socket_and_it_outlives_a_restart() 
             now = status(&mut client).await;
         }
         hives.push(now["hive"].clone());
-        assert!(plan(&mut client).await.is_array());
+        let notes = plan(&mut client).await;
+        assert!(
+            notes[0].is_string(),
+            "it says why it proposes nothing: {notes}"
+        );
         let nothing = json!(["00".repeat(16)]);
         let refused = client.call(CommandName::HiveReject, &nothing).await;
         let Err(ClientError::Refused(error)) = refused else {
@@ -78,7 +82,7 @@ async fn status(client: &mut Client) -> Value {
 async fn plan(client: &mut Client) -> Value {
     loop {
         match client.call(CommandName::HivePlan, &Value::Null).await {
-            Ok(answer) => return answer["proposals"].clone(),
+            Ok(answer) => return answer["plan"]["notes"].clone(),
             Err(ClientError::Refused(error)) => assert_eq!(error.code, "starting", "{error}"),
             Err(error) => unreachable!("the socket is there: {error}"),
         }

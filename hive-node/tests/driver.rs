@@ -11,7 +11,8 @@ use hive_types::Millis;
 use hive_types::limits::{BACKEND_RETRY_MAX, OBSERVE_SPACING, OUTBOX_FRAMES, OUTBOX_LIFETIME};
 use std::sync::Arc;
 use support::{
-    Seen, Setup, acting, done, eventually, id, meta, node, permit, send, snapshot, stored,
+    Seen, Setup, acting, done, eventually, id, meta, node, open_permit, permit, send, snapshot,
+    stored,
 };
 use tokio::sync::Semaphore;
 
@@ -170,6 +171,31 @@ async fn an_action_that_is_not_stored_is_never_executed() {
     let (ended, node, _) = run.stop().await;
     assert!(matches!(ended, Err(DriverError::Store(_))), "{ended:?}");
     assert_eq!(node.seen(), [Seen::Prepared(id(1))]);
+}
+
+#[tokio::test]
+async fn an_open_begins_only_while_its_lock_is_young() {
+    let young = snapshot(&[]).height.plus(5);
+    for (height, synced, begins) in [
+        (young, true, true),
+        (young, false, false),
+        (young.plus(1), true, false),
+    ] {
+        let setup = Setup::new();
+        {
+            let mut node = setup.node.snapshot.lock().unwrap();
+            (node.height, node.synced) = (height, synced);
+        }
+        let run = setup.start(|id_, _| {
+            let permit = open_permit(1);
+            vec![acting(1), Output::Act { id: id(1), permit }, done(id_)]
+        });
+        run.call(CommandName::HiveStatus).await.unwrap();
+        run.input("Completed").await;
+        let executed = run.node.seen().contains(&Seen::Executed(id(1), true));
+        assert_eq!(executed, begins, "{height} {synced}");
+        run.stop().await.0.unwrap();
+    }
 }
 
 #[tokio::test]

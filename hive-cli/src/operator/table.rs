@@ -1,7 +1,7 @@
 //! Answers as people read them.
 
 use crate::columns::{pairs, table};
-use hive_core::{ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status};
+use hive_core::{ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report, Status};
 use hive_node::control::CommandName;
 use hive_node::store::AuditRow;
 use hive_types::{Tier, UnixMillis};
@@ -19,6 +19,7 @@ pub(crate) fn render(command: CommandName, value: &Value) -> String {
         Ok(Reply::Status(found)) => status(&found),
         Ok(Reply::Members(rows)) => members(&rows),
         Ok(Reply::Proposals(rows)) => proposals(&rows),
+        Ok(Reply::Plan(found)) => plan(&found),
         Ok(Reply::Mode(mode)) => format!("{mode:?}").to_lowercase(),
         Ok(Reply::Locks(rows)) => locks(&rows),
         Ok(Reply::Contribution(rows)) => contribution(&rows),
@@ -114,6 +115,13 @@ fn proposals(rows: &[ProposalRow]) -> String {
         lines.join("\n")
     };
     rows.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// What would be done, and why not more.
+fn plan(found: &PlanShown) -> String {
+    let notes = found.notes.iter().map(|note| format!("note: {note}"));
+    let lines = std::iter::once(proposals(&found.proposals)).chain(notes);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn locks(rows: &[LockRow]) -> String {

@@ -41,6 +41,7 @@ impl PlanRequest {
         let made = Made {
             proposals,
             capped: plan.capped,
+            notes: plan.notes.iter().map(ToString::to_string).collect(),
         };
         Planned {
             id: self.id,
@@ -60,6 +61,8 @@ pub struct Planned {
 pub(super) struct Made {
     pub(super) proposals: Vec<Proposal>,
     pub(super) capped: BTreeSet<NodeId>,
+    /// Why there is not more.
+    pub(super) notes: Vec<String>,
 }
 
 impl Planned {

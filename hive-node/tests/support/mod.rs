@@ -20,7 +20,7 @@ use hive_node::driver::{Driver, DriverError, Machine, Surroundings};
 use hive_node::store::Store;
 use hive_planner::graph::Graph;
 use hive_policy::corridor::SavedFees;
-use hive_policy::{Authorized, Gate, Limits, Mode};
+use hive_policy::{Authorized, Gate, Limits, Mode, Standing};
 use hive_proto::NodeSignature;
 use hive_types::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -434,6 +434,44 @@ pub(crate) fn permit(number: u8) -> Authorized {
     };
     let mut gate = Gate::new(Limits::default(), Mode::Advisor);
     gate.authorize_restore(Now::default(), id(number), &set, &saved, &local)
+        .unwrap()
+}
+
+/// A permit to open, by a lock at the height of [`snapshot`].
+pub(crate) fn open_permit(number: u8) -> Authorized {
+    let target = node(9);
+    let mut local = snapshot(&[]);
+    local.on_chain.confirmed = Sat::new(50_000_000);
+    let open = OpenChannel {
+        target,
+        capacity: Sat::new(1_000_000),
+        feerate_ceiling: local.feerate,
+        announce: true,
+    };
+    let proposal = Proposal {
+        action: Action::Open(open),
+        cost: Msat::new(1_000_000),
+        value_per_day: Msat::new(1_000),
+        confidence: Ppm::ONE,
+        explanation: Explanation::default(),
+    };
+    let lock = LockView {
+        target,
+        holder: local.node_id,
+        action: id(number),
+        height: local.height,
+        until: local.height.plus(144),
+        funding: None,
+    };
+    let standing = Standing {
+        tier: Some(Tier::Full),
+        reconciled: true,
+        lock: Some(&lock),
+        banned: &[],
+    };
+    let mut gate = Gate::new(Limits::default(), Mode::Autonomous);
+    let (now, id) = (Now::default(), id(number));
+    gate.authorize(now, id, &proposal, &local, standing)
         .unwrap()
 }
 

@@ -168,9 +168,10 @@ pub(crate) fn by_target(fleet: &Fleet) -> BTreeMap<NodeId, usize> {
 
 /// The proposals of opens that a member would make now.
 pub(crate) fn wanted(fleet: &mut Fleet, member: usize) -> Vec<NodeId> {
-    let Ok(Reply::Proposals(rows)) = fleet.command(member, Command::Plan) else {
+    let Ok(Reply::Plan(plan)) = fleet.command(member, Command::Plan) else {
         return Vec::new();
     };
+    let rows = plan.proposals;
     let opens = rows
         .into_iter()
         .filter_map(|row| match row.proposal.action {
