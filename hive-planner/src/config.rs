@@ -35,6 +35,16 @@ pub struct PlannerConfig {
     /// Dijkstra settles about this many nodes at most, of which half are for channels that are there;
     /// then the plan uses what it has. The default takes some seconds.
     pub work_limit: u64,
+    /// When the fleet's way is cheaper than the other by this part of that one's cost, it wins one
+    /// payment in two. Zero: every sender takes the cheapest way there is, which plans best on what
+    /// the experiment measures.
+    pub doubt: Ppm,
+    /// What the fleet should still earn when it loses any one member. A plan pays for what is missing
+    /// with as much of its worth.
+    pub kept_without_one: Ppm,
+    /// New attempts at parts of the finished plan, by turns a member's and a quarter of all. Each takes
+    /// about half as long as the plan.
+    pub kicks: u32,
     /// The base fee that the plan assumes on fleet channels towards the outside.
     pub assumed_base: Msat,
     /// The rate that it begins with there.
@@ -98,6 +108,9 @@ impl Default for PlannerConfig {
             rates: Grid::default(),
             sizes: Grid::default(),
             turnover: Ppm::new(250_000),
+            doubt: Ppm::ZERO,
+            kept_without_one: Ppm::new(800_000),
+            kicks: 4,
             payback_days: 180,
             feerate_headroom: Ppm::new(250_000),
             share_cap: limits::SHARE_CAP,
@@ -116,13 +129,6 @@ impl Default for PlannerConfig {
 }
 
 impl PlannerConfig {
-    pub(crate) fn amount(&self) -> Msat {
-        self.amounts
-            .classes()
-            .last()
-            .map_or(Msat::ZERO, |class| class.amount)
-    }
-
     /// The demand that plans are made from.
     pub fn demand_sample(&self) -> Demand {
         Demand {

@@ -39,6 +39,8 @@ fn config() -> PlannerConfig {
     PlannerConfig {
         demand: DemandModel::Uniform,
         sender: SenderModel::FeeOnly,
+        // No channel runs dry: the networks here are small, the demand is the whole world's.
+        turnover: Ppm::new(u32::MAX),
         payments: 1_536,
         payees: 48,
         ..PlannerConfig::default()
@@ -258,6 +260,23 @@ fn t28_unconfirmed_channels_are_left_out() {
     boasting.members[1].channels[1].confirmed = true;
     let confirmed = plan(&graph, &boasting);
     assert!(confirmed.revenue_before > Msat::ZERO);
+}
+
+/// Ten bitcoin free on a node that shows a tenth of one, or nothing: as much as the others have is
+/// believed, and what is beyond that moves nobody's plan.
+#[test]
+fn t28_capital_beyond_the_graph_changes_no_fellows_plan() {
+    let graph = mesh(3, 24);
+    let honest = fleet(&[MEMBER, 101, 102], constraint(3, 9_000_000));
+    let mut boasting = honest.clone();
+    boasting.members[1].constraint.capital = Sat::new(1_000_000_000);
+    boasting.members[1].constraint.slots = 1_000;
+    let seen = plan(&graph, &honest);
+    assert!(!seen.proposals.is_empty());
+    assert_eq!(plan(&graph, &boasting), seen);
+    // What it honestly lacks counts.
+    boasting.members[1].constraint.slots = 0;
+    assert_ne!(plan(&graph, &boasting).expected, seen.expected);
 }
 
 #[test]
@@ -516,7 +535,7 @@ fn announced_intents_hold_in_the_next_plan() {
     let first = plans(&fleet);
     let until = BlockHeight::new(HEIGHT + 10);
     for (fellow, plan) in fleet.members.iter_mut().zip(&first) {
-        fellow.intents = plan.intents(&fellow.node_id, until);
+        fellow.intents = plan.intents(until);
         assert_eq!(fellow.intents.len(), plan.proposals.len());
     }
     let second = plans(&fleet);

@@ -16,7 +16,7 @@ const HALF_CERTAIN_DAYS: u128 = 30;
 
 /// Millionths by which each observed peer's value is multiplied; a peer that is not here has one
 /// million.
-pub(super) fn factors(fleet: &FleetView) -> BTreeMap<NodeId, u32> {
+pub(super) fn factors(fleet: &FleetView) -> BTreeMap<NodeId, Ppm> {
     let is_member = |id: &NodeId| fleet.members.iter().any(|member| member.node_id == *id);
     let mut by_author: BTreeMap<(NodeId, NodeId), i64> = BTreeMap::new();
     for observation in &fleet.observations {
@@ -31,7 +31,7 @@ pub(super) fn factors(fleet: &FleetView) -> BTreeMap<NodeId, u32> {
         let bounded = sum.clamp(-PER_AUTHOR, PER_AUTHOR);
         *sums.entry(peer).or_default() += bounded;
     }
-    let factor = |sum: i64| (1_000_000 + sum.clamp(-IN_ALL, IN_ALL)) as u32;
+    let factor = |sum: i64| Ppm::new((1_000_000 + sum.clamp(-IN_ALL, IN_ALL)) as u32);
     sums.into_iter()
         .map(|(peer, sum)| (peer, factor(sum)))
         .collect()
@@ -122,7 +122,11 @@ mod tests {
 
     #[test]
     fn one_author_moves_a_value_by_a_tenth_at_most() {
-        let of = |observations| factors(&fleet(observations)).get(&node(100)).copied();
+        let of = |observations| {
+            factors(&fleet(observations))
+                .get(&node(100))
+                .map(|factor| factor.get())
+        };
         assert_eq!(of(vec![]), None);
         assert_eq!(of(vec![toxic(1, 1)]), Some(950_000));
         assert_eq!(of(vec![toxic(1, u32::MAX)]), Some(900_000));
@@ -136,7 +140,10 @@ mod tests {
     #[test]
     fn all_authors_together_are_bounded_and_strangers_say_nothing() {
         let all = (1..=9).map(|author| toxic(author, 9)).collect();
-        assert_eq!(factors(&fleet(all)).get(&node(100)), Some(&500_000));
+        assert_eq!(
+            factors(&fleet(all)).get(&node(100)),
+            Some(&Ppm::new(500_000))
+        );
         assert!(factors(&fleet(vec![toxic(50, 9)])).is_empty());
     }
 }

@@ -1,305 +1,165 @@
-//! Dijkstra for everything that a plan needs, within the budget of work.
+//! Everything that a choice needs: the sample, the ways over outside nodes, what is there.
 
-use super::board::{Board, Ends, FAR, units};
-use super::demand::{Pair, sample};
-use super::scene::{Attachment, Scene};
+use super::board::Board;
+use super::budget::Budget;
+use super::choose;
+use super::lines::{Line, Maker};
+use super::planner::Candidate;
+use super::reach::Reach;
+use super::sample::{CLASSES, FAR, Sample, Ways};
+use super::scene::Scene;
 use crate::config::PlannerConfig;
+use crate::demand::Payment;
 use crate::graph::{Graph, NodeIndex};
-use crate::routes::{Distances, Prices};
-use hive_types::{ChannelPolicy, Ppm, Sat};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use hive_types::{NodeId, Ppm, Sat};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
-/// This many comparisons of payments cost as much as settling one node.
-const COMPARISONS_PER_NODE: u64 = 64;
-
-/// What a plan took, in units that are the same on every machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Work {
-    /// Nodes that Dijkstra settled; comparisons of payments count at 64 for one.
-    pub settled: u64,
-    /// Payments in the sample.
-    pub payments: u32,
-    /// Targets that were weighed.
-    pub candidates: u32,
-    /// Whether the limit ended the plan early.
-    pub cut: bool,
+/// The sample, and the ways over the peers that are there and then over the candidates.
+pub(super) struct Weighed<'a> {
+    pub(super) sample: Sample<'a>,
+    pub(super) ways: Vec<Ways>,
+    pub(super) candidates: Vec<Candidate>,
 }
 
-impl Work {
-    /// Counts so many comparisons.
-    pub(super) fn compare(&mut self, payments: usize) {
-        self.settled += (payments as u64).div_ceil(COMPARISONS_PER_NODE);
-    }
-
-    /// Whether less than half of the budget is used: what is there already may not take it all.
-    fn has_half(&mut self, config: &PlannerConfig) -> bool {
-        self.cut |= self.settled >= config.work_limit / 2;
-        !self.cut
-    }
-
-    /// Whether there is budget left; once there is not, the plan is cut.
-    pub(super) fn has(&mut self, config: &PlannerConfig) -> bool {
-        self.cut |= self.settled >= config.work_limit;
-        !self.cut
-    }
-}
-
-/// An outside node's distances from all payers and to all payees.
-pub(super) struct Reach {
-    pub(super) node: NodeIndex,
-    /// What it is taken to charge towards a member: the median of what it charges now.
-    charge: u32,
-    ends: Ends,
-}
-
-pub(super) struct Weighing<'a> {
-    graph: &'a Graph,
-    config: &'a PlannerConfig,
-    prices: Prices<'a>,
-    pairs: Vec<Pair>,
-    base: Vec<u32>,
-    /// What a payment to each payee costs from every node that forwards it.
-    departures: BTreeMap<NodeIndex, Vec<u32>>,
-    /// What fleet channels charge towards the outside.
-    fleet_charge: u32,
-}
-
-impl<'a> Weighing<'a> {
-    /// Draws the payments and finds what each costs without the fleet. Those that nothing can carry
-    /// today are left out: they are no demand that anybody sees.
-    pub(super) fn new(
+impl<'a> Weighed<'a> {
+    /// Weighs the payments and every node that the plan could concern. Peers come first, the largest
+    /// before the others, so that a budget that ends early leaves out the least.
+    pub(super) fn of(
         graph: &'a Graph,
-        scene: &Scene,
-        config: &'a PlannerConfig,
-        work: &mut Work,
+        scene: &Scene<'_>,
+        payments: &[Payment],
+        capped: &BTreeSet<NodeId>,
+        config: &PlannerConfig,
+        budget: &mut Budget<'_>,
     ) -> Self {
-        let prices = Prices::new(graph, config.sender, config.amount(), &scene.indices);
-        let mut weighing = Self {
-            graph,
-            config,
-            prices,
-            pairs: Vec::new(),
-            base: Vec::new(),
-            departures: BTreeMap::new(),
-            fleet_charge: units(Some(
-                config.sender.charge(&assumed(config), config.amount()),
-            )),
-        };
-        let pairs = sample(graph, &scene.indices, config);
-        let base = weighing.base_costs(&pairs, work);
-        for (pair, cost) in pairs.into_iter().zip(base) {
-            if let Some(cost) = cost {
-                weighing.pairs.push(pair);
-                weighing.base.push(units(Some(cost)));
-            }
-        }
-        work.payments = weighing.pairs.len() as u32;
-        weighing
-    }
-
-    /// One search for each payee, as far as the budget goes.
-    fn base_costs(&mut self, pairs: &[Pair], work: &mut Work) -> Vec<Option<u64>> {
-        let mut costs = vec![None; pairs.len()];
-        let mut by_payee: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
-        for (place, pair) in pairs.iter().enumerate() {
-            by_payee.entry(pair.payee).or_default().push(place);
-        }
-        let mut searcher = self.prices.searcher();
-        for (payee, places) in by_payee {
-            if !work.has(self.config) {
-                break;
-            }
-            let found = searcher.to(payee);
-            work.settled += found.settled();
-            for place in places {
-                costs[place] = found.payer_cost(pairs[place].payer);
-            }
-            let nodes = self.graph.nodes();
-            let departures = nodes.map(|(node, _)| units(found.cost(node))).collect();
-            self.departures.insert(payee, departures);
-        }
-        costs
-    }
-
-    fn departure(&self, node: NodeIndex, payee: NodeIndex) -> u32 {
-        let costs = self.departures.get(&payee);
-        costs
-            .and_then(|costs| costs.get(node.get()))
-            .copied()
-            .unwrap_or(FAR)
-    }
-
-    /// The board with nothing attached yet.
-    pub(super) fn board(&self, scene: &Scene) -> Board {
-        Board::new(self.pairs.clone(), self.base.clone(), self.links(scene))
-    }
-
-    fn links(&self, scene: &Scene) -> Vec<Vec<u32>> {
-        let cost = |from: usize, to: usize| {
-            let (from, to) = (scene.members[from].index, scene.members[to].index);
-            let (Some(from), Some(to)) = (from, to) else {
-                return FAR;
-            };
-            let edges = self.graph.between(from, to);
-            let costs = edges.filter_map(|edge| {
-                let hop = self.hop(edge.capacity)?;
-                let charge = self
-                    .config
-                    .sender
-                    .charge(edge.usable()?, self.config.amount());
-                Some(units(Some(charge)).saturating_add(hop))
-            });
-            costs.min().unwrap_or(FAR)
-        };
-        let places = 0..scene.members.len();
-        let row = |from: usize| {
-            let to = places.clone();
-            to.map(|to| if from == to { 0 } else { cost(from, to) })
-                .collect()
-        };
-        places.clone().map(row).collect()
-    }
-
-    fn hop(&self, capacity: Sat) -> Option<u32> {
-        let hop = self.config.sender.hop(self.config.amount(), capacity)?;
-        Some(units(Some(hop)))
-    }
-
-    /// The distances of a node, or `None` when the budget of work has ended.
-    pub(super) fn reach(&self, node: NodeIndex, work: &mut Work) -> Option<Reach> {
-        work.has(self.config).then(|| self.weigh(node, work))
-    }
-
-    fn weigh(&self, node: NodeIndex, work: &mut Work) -> Reach {
-        let to = self.prices.to(node);
-        work.settled += to.settled();
-        let charge = self.usual_charge(node);
-        Reach {
-            node,
-            charge,
-            ends: Ends {
-                arrive: self.arrivals(node, &to, charge),
-                depart: self
-                    .pairs
-                    .iter()
-                    .map(|pair| self.departure(node, pair.payee))
-                    .collect(),
-            },
-        }
-    }
-
-    /// Payers come in order, so each is looked up once.
-    fn arrivals(&self, node: NodeIndex, to: &Distances, charge: u32) -> Vec<u32> {
-        let mut arrive = Vec::with_capacity(self.pairs.len());
-        let by_payer = self.pairs.chunk_by(|one, next| one.payer == next.payer);
-        for payments in by_payer {
-            let payer = payments.first().map_or(node, |pair| pair.payer);
-            let way = units(to.payer_cost(payer));
-            let charged = if payer == node { 0 } else { charge };
-            let cost = way.saturating_add(charged).min(FAR);
-            arrive.resize(arrive.len() + payments.len(), cost);
-        }
-        arrive
-    }
-
-    fn usual_charge(&self, node: NodeIndex) -> u32 {
-        let edges = self.graph.channels_of(node);
-        let mut charges: Vec<u32> = edges
-            .filter_map(|edge| edge.policy.filter(|policy| !policy.disabled))
-            .map(|policy| {
-                units(Some(
-                    self.config.sender.charge(&policy, self.config.amount()),
-                ))
+        let candidates = choose::candidates(graph, scene, capped, config);
+        let wanted = wanted(graph, scene, &candidates);
+        let members = &scene.indices;
+        let mut sample = Sample::of(graph, payments, members, &wanted, config, budget);
+        let ways = sample.ways(graph, &wanted, budget);
+        let candidates: Vec<Candidate> = candidates
+            .iter()
+            .filter_map(|node| {
+                let id = graph.node_id(*node);
+                Some(Candidate {
+                    id,
+                    public: graph.capacity_of(*node),
+                    way: ways.iter().position(|ways| ways.node == *node)?,
+                    worth: worth(scene, &id),
+                })
             })
             .collect();
-        charges.sort_unstable();
-        charges.get(charges.len() / 2).copied().unwrap_or(FAR)
-    }
-
-    /// What a channel of this capacity between a member and the node would add.
-    pub(super) fn planned(&self, reach: &Reach, capacity: Sat) -> Ends {
-        let Some(hop) = self.hop(capacity) else {
-            return Ends::far(self.pairs.len());
-        };
-        let more = |costs: &[u32], more: u32| {
-            let costs = costs.iter();
-            costs
-                .map(|cost| cost.saturating_add(more).min(FAR))
-                .collect()
-        };
-        Ends {
-            arrive: more(&reach.ends.arrive, hop),
-            depart: more(&reach.ends.depart, self.fleet_charge.saturating_add(hop)),
+        let fixed = fixed_lines(graph, scene, &sample, &ways, config);
+        let (enter, leave) = bounds(&sample, &ways, &candidates, &fixed, config);
+        sample.drop_lost(&enter, &leave);
+        Self {
+            sample,
+            ways,
+            candidates,
         }
     }
 
-    /// What a channel that is there adds, by the peer's real policy.
-    fn existing(&self, attachment: &Attachment, reach: &Reach) -> Ends {
-        let mut ends = self.planned(reach, attachment.capacity);
-        if let Some(policy) = attachment.inbound {
-            let charge =
-                policy.map(|policy| self.config.sender.charge(&policy, self.config.amount()));
-            let charge = units(charge);
-            for (cost, pair) in ends.arrive.iter_mut().zip(&self.pairs) {
-                let own = pair.payer == reach.node;
-                let usual = if own { 0 } else { reach.charge };
-                let real = if own && charge < FAR { 0 } else { charge };
-                *cost = cost.saturating_sub(usual).saturating_add(real).min(FAR);
-            }
-        }
-        if !attachment.outbound {
-            ends.depart.fill(FAR);
-        }
-        ends
-    }
-
-    /// Attaches what is there and what is spoken for. Peers are weighed once each, the largest first,
-    /// so that a budget that ends early leaves out the least.
-    pub(super) fn attach_all(&self, scene: &Scene, board: &mut Board, work: &mut Work) {
-        let peers: BTreeSet<NodeIndex> = scene.attachments.iter().map(|a| a.peer).collect();
-        let mut peers: Vec<NodeIndex> = peers.into_iter().collect();
-        peers.sort_by_key(|peer| (core::cmp::Reverse(self.graph.capacity_of(*peer)), *peer));
-        let mut by_peer: BTreeMap<NodeIndex, Vec<&Attachment>> = BTreeMap::new();
-        for attachment in &scene.attachments {
-            by_peer.entry(attachment.peer).or_default().push(attachment);
-        }
-        let mut own = vec![Ends::far(self.pairs.len()); scene.members.len()];
-        for peer in peers {
-            if !work.has_half(self.config) {
-                break;
-            }
-            let reach = self.weigh(peer, work);
-            for attachment in by_peer.remove(&peer).into_iter().flatten() {
-                own[attachment.member].join(&self.existing(attachment, &reach));
-            }
-        }
-        board.set(own);
+    /// The board with nothing planned yet.
+    pub(super) fn board<'b>(
+        &'b self,
+        graph: &Graph,
+        scene: &Scene<'_>,
+        config: &PlannerConfig,
+    ) -> Board<'b> {
+        board_of(graph, scene, &self.sample, &self.ways, config)
     }
 }
 
-/// The policy that the plan assumes for fleet channels towards the outside.
-fn assumed(config: &PlannerConfig) -> ChannelPolicy {
-    ChannelPolicy {
-        base: config.assumed_base,
-        rate: config.assumed_rate,
-        cltv_delta: ASSUMED_CLTV_DELTA,
-        htlc_minimum: hive_types::Msat::ZERO,
-        htlc_maximum: config.amount(),
-        disabled: false,
-        inbound_base_msat: 0,
-        inbound_ppm: 0,
-    }
+/// A board with what is there.
+pub(super) fn board_of<'b>(
+    graph: &Graph,
+    scene: &Scene<'_>,
+    sample: &'b Sample<'b>,
+    ways: &'b [Ways],
+    config: &PlannerConfig,
+) -> Board<'b> {
+    let fixed = fixed_lines(graph, scene, sample, ways, config);
+    let links = links(graph, scene, sample, config);
+    Board::new(sample, ways, config, fixed, links)
 }
 
-/// LND's default `timelockdelta`, and the most common one in the public graph.
-const ASSUMED_CLTV_DELTA: u16 = 80;
+fn wanted(graph: &Graph, scene: &Scene<'_>, candidates: &[NodeIndex]) -> Vec<NodeIndex> {
+    let peers: BTreeSet<NodeIndex> = scene.attachments.iter().map(|a| a.peer).collect();
+    let mut wanted: Vec<NodeIndex> = peers.iter().copied().collect();
+    wanted.sort_by_key(|peer| (Reverse(graph.capacity_of(*peer)), *peer));
+    wanted.extend(candidates.iter().filter(|node| !peers.contains(node)));
+    wanted
+}
 
-/// How surely a channel of this capacity can carry the amount, balances being equally likely anywhere
-/// in it (Pickhardt and others, "Security and Privacy of Lightning Network Payments with Uncertain
-/// Channel Balances", 2021).
-pub(super) fn liquidity(config: &PlannerConfig, capacity: Sat) -> Ppm {
-    let capacity = capacity.to_msat_saturating().get();
-    let free = capacity.saturating_sub(config.amount().get());
-    Ppm::of(free, capacity)
+fn worth(scene: &Scene<'_>, id: &NodeId) -> Ppm {
+    let known = scene.problem.evidence.get(id).copied();
+    known.unwrap_or(Ppm::ONE)
+}
+
+fn fixed_lines(
+    graph: &Graph,
+    scene: &Scene<'_>,
+    sample: &Sample<'_>,
+    ways: &[Ways],
+    config: &PlannerConfig,
+) -> Vec<Line> {
+    let maker = Maker { sample, config };
+    let attachments = scene.attachments.iter();
+    let lines = attachments.filter_map(|attachment| {
+        let way = ways.iter().position(|ways| ways.node == attachment.peer)?;
+        let worth = worth(scene, &graph.node_id(attachment.peer));
+        Some(maker.existing(attachment, way, worth))
+    });
+    lines.collect()
+}
+
+/// What links between members count for, those that the graph shows.
+fn links(
+    graph: &Graph,
+    scene: &Scene<'_>,
+    sample: &Sample<'_>,
+    config: &PlannerConfig,
+) -> Vec<Vec<[u32; CLASSES]>> {
+    let maker = Maker { sample, config };
+    let cost = |from: &Option<NodeIndex>, to: &Option<NodeIndex>| {
+        let mut best = [FAR; CLASSES];
+        let (Some(from), Some(to)) = (from, to) else {
+            return best;
+        };
+        for edge in graph.between(*from, *to).filter(|_| from != to) {
+            if let Some(policy) = edge.usable() {
+                let costs = maker.link_by(edge.capacity, policy);
+                best.iter_mut()
+                    .zip(costs)
+                    .for_each(|(best, cost)| *best = (*best).min(cost));
+            }
+        }
+        best
+    };
+    let row = |from| scene.nodes.iter().map(|to| cost(from, to)).collect();
+    scene.nodes.iter().map(row).collect()
+}
+
+/// The cheapest arrival and departure that any plan can give each end of a payment.
+fn bounds(
+    sample: &Sample<'_>,
+    ways: &[Ways],
+    candidates: &[Candidate],
+    fixed: &[Line],
+    config: &PlannerConfig,
+) -> (Vec<u32>, Vec<u32>) {
+    let maker = Maker { sample, config };
+    let rates = config.rates.values().iter().copied();
+    let rate = rates.chain([config.assumed_rate]).min().unwrap_or_default();
+    // The widest channel is the cheapest to cross.
+    let widest = maker.planned(0, 0, Sat::new(u64::MAX), rate, Ppm::ONE);
+    let mut reach = Reach::far(sample.payers.len(), sample.payees.len());
+    for candidate in candidates {
+        reach.join(sample, &ways[candidate.way], &widest, 0);
+    }
+    for line in fixed {
+        reach.join(sample, &ways[line.way], line, 0);
+    }
+    (reach.enter, reach.leave)
 }

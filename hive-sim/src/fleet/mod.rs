@@ -49,7 +49,9 @@ use std::collections::BTreeMap;
 pub fn member_config(node: NodeId) -> Config {
     let limits = Limits::new(LimitSettings {
         channel_max: Sat::new(2_000_000),
-        min_confidence: hive_types::Ppm::ZERO,
+        min_confidence: Ppm::ZERO,
+        // Members open early; there must be something left to go wrong later.
+        opens_per_day: 3,
         ..LimitSettings::default()
     });
     Config {
@@ -76,10 +78,14 @@ pub fn member_config(node: NodeId) -> Config {
 /// A planner that is done within a millisecond or two on a hundred nodes.
 fn small_planner() -> PlannerConfig {
     PlannerConfig {
-        payments: 80,
-        payees: 10,
+        payments: 400,
+        payees: 20,
         candidates: 12,
-        work_limit: 8_000,
+        work_limit: 20_000,
+        // The network is a hundredth of the real one and pays as much: its channels would always be
+        // dry, and its few payments all alike.
+        turnover: Ppm::new(u32::MAX),
+        doubt: Ppm::new(125_000),
         ..PlannerConfig::default()
     }
 }

@@ -63,7 +63,7 @@ fn t33_a_squatter_holds_few_locks_and_not_for_ever() {
 /// Runs a fleet in which the first open of a member is cut off after so many steps. Returns whether
 /// the crash struck before the action had ended, and the channels that came of it.
 fn crash_at(steps: u32) -> (bool, usize, Fleet) {
-    let mut fleet = founded(3, 47, Mode::Autonomous);
+    let mut fleet = founded(3, 48, Mode::Autonomous);
     fleet.crash_at(1, CrashPoint::OpenSteps(steps));
     let end = fleet.now().plus(minutes(40));
     while fleet.agents()[1].is_up() && fleet.now() < end {
