@@ -171,6 +171,9 @@ pub enum Metric {
     LargestMember,
     /// Herfindahl index of members' revenue: one over the number of equal members, up to 1.
     Herfindahl,
+    /// Payment share on those held-out payments whose payer and payee no plan of any arm has seen
+    /// together. Under demand by capacity it leaves out the busiest pairs, and so is another demand.
+    UnseenShare,
     /// Payment share on the demand that the plan was made from; only for planned arms.
     InSampleShare,
     /// In-sample share over held-out share: how much the plan flatters itself.
@@ -209,6 +212,7 @@ impl Metric {
             Self::WithinTwoHopsOfOne => "nodes within two hops of one member",
             Self::LargestMember => "largest member's part",
             Self::Herfindahl => "concentration (Herfindahl)",
+            Self::UnseenShare => "share of pairs no plan has seen",
             Self::InSampleShare => "share on its own sample",
             Self::Optimism => "own sample ÷ held out",
         }

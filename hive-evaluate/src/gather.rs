@@ -26,8 +26,9 @@ const PAIRS: [(Arm, Arm); 10] = [
     (Arm::Uncoordinated, Arm::Whale),
 ];
 
-const COMPARED: [Metric; 4] = [
+const COMPARED: [Metric; 5] = [
     Metric::PaymentShare,
+    Metric::UnseenShare,
     Metric::VolumeShare,
     Metric::Revenue,
     Metric::NetRevenue,
@@ -314,9 +315,9 @@ pub(crate) fn notes(settings: &Settings, arms: &[ArmResult]) -> Vec<String> {
         let flattered = result
             .metric(Metric::Optimism)
             .and_then(|estimate| estimate.summary.mean);
-        if flattered.is_some_and(|ratio| ratio < 1.0) {
+        if flattered.is_some_and(|ratio| ratio <= 1.0) {
             notes.push(format!(
-                "{} scores higher on held-out payments than on those that it was planned on; with \
+                "{} scores no lower on held-out payments than on those that it was planned on; with \
                  samples of this size that is chance or a defect",
                 result.arm
             ));

@@ -4,8 +4,8 @@
 //! Pure: no clock, no files. Chance comes from seeds, so one seed gives one result, whatever the number
 //! of threads.
 //!
-//! Every arm has the same capital and the same number of on-chain opens, which is checked. Held-out
-//! payments share no payer and payee with anything that a plan was made from, which is checked too.
+//! No arm has more capital or on-chain opens than another, which is checked. Held-out payments are drawn
+//! apart from every sample that a plan was made from.
 //! All arms of a seed see the same payments and the same balances, so they are compared pair by pair.
 //!
 //! | room | what is in it |

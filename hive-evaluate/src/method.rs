@@ -67,8 +67,10 @@ pub(crate) fn notes(settings: &Settings) -> Vec<String> {
         "All nodes of all arms are new, and every peer accepts. Peers charge a new channel what they \
          usually charge. Other operators do not react."
             .into(),
-        "Demand is assumed: nobody publishes who pays whom. Held-out payments share no pair of payer \
-         and payee with any sample that a plan was made from, but come from the same assumption."
+        "Demand is assumed: nobody publishes who pays whom. Held-out payments come from the same \
+         assumption by a stream of their own. Pairs of payer and payee that a plan has seen may come \
+         again, as they would; the share of pairs that no plan has seen stands beside, and is lower for \
+         every arm where few pairs make most payments."
             .into(),
         "Ties between equally cheap ways go to fewer hops; beyond that the search decides, by rules that \
          know nothing of arms."

@@ -59,17 +59,15 @@ pub enum EvaluateError {
         /// Why not.
         why: String,
     },
-    /// Held-out payments are among those that a plan was made from: a defect, and no figure that rests
-    /// on it may be shown.
+    /// The held-out payments are those that a plan was made from: a defect, and no figure that rests on
+    /// it may be shown.
     #[error(
-        "{shared} of {payments} held-out payments were known to a plan under seed {seed}. This is a \
-         defect; please report it"
+        "all {payments} held-out payments were known to a plan under seed {seed}. This is a defect; \
+         please report it"
     )]
     Leak {
         /// The seed.
         seed: u64,
-        /// Payments that share payer and payee with a planning sample.
-        shared: usize,
         /// All held-out payments.
         payments: usize,
     },

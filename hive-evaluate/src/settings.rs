@@ -54,7 +54,9 @@ pub struct Settings {
 
 impl Default for Settings {
     /// Five members with eight channels of ten million sat each. An open at 5 sat/vB takes about
-    /// 1,000 sat with its close; channels live about a year.
+    /// 1,000 sat with its close; channels live about a year. Plans are made from more payments than a
+    /// member would take the time for: with few, every arm's plan fits its sample better than the
+    /// network, and arms with more freedom suffer more.
     fn default() -> Self {
         Self {
             arms: Arm::ALL.to_vec(),
@@ -75,7 +77,13 @@ impl Default for Settings {
             open_life_days: 365,
             failures: true,
             dynamics: None,
-            planner: PlannerConfig::default(),
+            planner: PlannerConfig {
+                payments: 50_000,
+                payees: 4_000,
+                candidates: 300,
+                work_limit: UNCUT,
+                ..PlannerConfig::default()
+            },
         }
     }
 }
@@ -108,6 +116,9 @@ impl Default for Dynamics {
         }
     }
 }
+
+/// No plan of an experiment is cut: an arm with more to decide would be the one to suffer.
+const UNCUT: u64 = 1 << 40;
 
 /// Settings that make no experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

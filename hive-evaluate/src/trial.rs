@@ -64,8 +64,10 @@ pub(crate) fn run(
         seen.extend(one.samples.iter().flatten().copied());
         placed.push((*arm, one, cost));
     }
-    let held_out = held_out(brief, &seen)?;
-    check_apart(&held_out, &seen, brief.seed)?;
+    let held_out = held_out(brief)?;
+    let samples = placed.iter().flat_map(|(_, one, _)| &one.samples);
+    check_fresh(&held_out, samples, brief.seed)?;
+    let unseen = unseen(&held_out, &seen);
     let questions = Questions::new(brief.sender, &held_out);
     let score = |(arm, one, cost): (Arm, Placed, PlanCost)| {
         let arranged = arrange(brief.network.graph, &one.placement, arm.is_one_house());
@@ -73,6 +75,10 @@ pub(crate) fn run(
         let scored = questions.ask(&arranged);
         let mut metrics = measure(brief.settings, &one.placement, &arranged, &scored.total);
         flatter(brief, &one.samples, &arranged, &scored, &mut metrics);
+        if !unseen.is_empty() {
+            let unseen = Questions::new(brief.sender, &unseen).ask(&arranged).total;
+            metrics.insert(Metric::UnseenShare, unseen.share());
+        }
         let losses = if brief.settings.failures {
             steps.step(&format!("{arm}: failing nodes"));
             outside.losses(
@@ -106,8 +112,11 @@ pub(crate) fn run(
     Ok(placed.into_iter().map(score).collect())
 }
 
-/// Payments that no plan of this seed was made from, whichever arm's.
-fn held_out(brief: &Brief<'_>, seen: &[Payment]) -> Result<Vec<Payment>, EvaluateError> {
+/// Payments drawn like those that plans are made from, by a stream of their own.
+///
+/// Pairs that a plan has seen are not left out: under demand by capacity the busiest pairs are in every
+/// sample, and payments without them would be another demand, the more so the larger the plan's sample.
+fn held_out(brief: &Brief<'_>) -> Result<Vec<Payment>, EvaluateError> {
     let (network, settings) = (brief.network, brief.settings);
     let demand = Demand {
         model: brief.demand,
@@ -116,13 +125,8 @@ fn held_out(brief: &Brief<'_>, seen: &[Payment]) -> Result<Vec<Payment>, Evaluat
         payments: settings.held_out,
         payees: settings.payees,
     };
-    let drawn = draw_apart(
-        network.graph,
-        &BTreeSet::new(),
-        network.merchants,
-        &demand,
-        seen,
-    );
+    let nobody = BTreeSet::new();
+    let drawn = draw_apart(network.graph, &nobody, network.merchants, &demand, &[]);
     let refuse = |why: String| EvaluateError::NoDemand {
         demand: brief.demand.to_string(),
         why,
@@ -134,20 +138,27 @@ fn held_out(brief: &Brief<'_>, seen: &[Payment]) -> Result<Vec<Payment>, Evaluat
     Ok(drawn)
 }
 
-/// Refuses to score plans on what they were made from, however the payments were drawn.
-fn check_apart(held_out: &[Payment], seen: &[Payment], seed: u64) -> Result<(), EvaluateError> {
+/// Refuses to score plans on what they were made from.
+fn check_fresh<'a>(
+    held_out: &[Payment],
+    mut samples: impl Iterator<Item = &'a Vec<Payment>>,
+    seed: u64,
+) -> Result<(), EvaluateError> {
+    let payments = held_out.len();
+    let same = samples.any(|sample| payments > 1 && sample == held_out);
+    (!same)
+        .then_some(())
+        .ok_or(EvaluateError::Leak { seed, payments })
+}
+
+/// Those payments whose payer and payee no plan of this seed has seen together.
+fn unseen(held_out: &[Payment], seen: &[Payment]) -> Vec<Payment> {
     let ends = |payment: &Payment| (payment.payer, payment.payee);
     let seen: BTreeSet<_> = seen.iter().map(ends).collect();
-    let shared = held_out
+    let fresh = held_out
         .iter()
-        .filter(|payment| seen.contains(&ends(payment)))
-        .count();
-    let payments = held_out.len();
-    (shared == 0).then_some(()).ok_or(EvaluateError::Leak {
-        seed,
-        shared,
-        payments,
-    })
+        .filter(|payment| !seen.contains(&ends(payment)));
+    fresh.copied().collect()
 }
 
 /// The payments of so many payees, spread evenly over all of them.
