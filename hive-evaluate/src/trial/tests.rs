@@ -99,8 +99,9 @@ fn held_out_scores_are_below_those_of_the_own_sample() {
     );
 }
 
+/// Planned arms leave a channel out where it would add nothing to their sample.
 #[test]
-fn every_arm_uses_all_its_channels_and_capital_and_no_more() {
+fn no_arm_uses_more_than_its_channels_and_capital() {
     let graph = drawn_network(80, 160, 2);
     let settings = settings();
     let scores = Scores::new(&graph, &Arm::ALL);
@@ -108,8 +109,19 @@ fn every_arm_uses_all_its_channels_and_capital_and_no_more() {
         with_brief(&graph, &settings, 3, |brief| {
             let placement = place(brief, arm, &scores).unwrap().placement;
             assert_eq!(placement.check(arm, 3, &settings), Ok(()), "{arm}");
-            assert_eq!(placement.opens.len(), 9, "{arm}");
-            assert_eq!(placement.capital(), Sat::new(90_000_000), "{arm}");
+            let opens = placement.opens.len();
+            assert!(
+                if arm.is_planned() {
+                    (1..=9).contains(&opens)
+                } else {
+                    opens == 9
+                },
+                "{arm}"
+            );
+            assert!(
+                placement.capital() <= Sat::new(10_000_000 * opens as u64),
+                "{arm}"
+            );
             let mut pairs: Vec<_> = placement
                 .opens
                 .iter()
@@ -117,7 +129,7 @@ fn every_arm_uses_all_its_channels_and_capital_and_no_more() {
                 .collect();
             pairs.sort_unstable();
             pairs.dedup();
-            assert_eq!(pairs.len(), 9, "{arm} opens twice to one target");
+            assert_eq!(pairs.len(), opens, "{arm} opens twice to one target");
         });
     }
 }
