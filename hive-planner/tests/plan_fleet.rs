@@ -46,6 +46,8 @@ fn config() -> PlannerConfig {
         payees: 50,
         turnover: Ppm::new(u32::MAX),
         hold_out: true,
+        // A few new attempts at most.
+        work_limit: 400_000,
         ..PlannerConfig::default()
     }
 }

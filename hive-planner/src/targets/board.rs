@@ -186,6 +186,12 @@ impl<'a> Board<'a> {
         crossing.count() as u32
     }
 
+    /// Whether more would cross the channel at this place than it can carry.
+    pub(super) fn is_short(&self, place: usize) -> bool {
+        let flow = self.flows.get(self.fixed.len() + place);
+        flow.is_some_and(|flow| flow.fits.iter().any(|part| *part < FULL))
+    }
+
     fn line(&self, number: u32) -> Option<&Line> {
         let place = number as usize;
         match self.fixed.get(place) {

@@ -18,6 +18,13 @@ use hive_types::Ppm;
 /// Chance of new attempts comes from the plan's seed by a stream of its own.
 const KICK_STREAM: u64 = 0x6b1c_6b1c_6b1c_6b1c;
 
+/// Where a plan takes little, this many new attempts are made without being asked for,
+const CHEAP_KICKS: u32 = 96;
+/// as long as it took less than this, which is under a second,
+const CHEAP_WORK: u64 = 1_000_000;
+/// and less than one part in so many of what it may take.
+const CHEAP_PART: u64 = 4;
+
 /// Plans channels for every seat of the problem.
 ///
 /// Equal arguments give equal plans, bit for bit, on any number of threads, as long as `watch` lets
@@ -118,20 +125,24 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// A plan begun with each rate, the best of them improved by new attempts.
+    /// Begins with each rate, improves the best of them, and makes new attempts at its parts.
     fn best_plan(&self, budget: &mut Budget<'_>) -> Planner<'a> {
-        let mut best = self.planned(self.config.assumed_rate, budget);
+        let mut best = self.begun(self.config.assumed_rate, budget);
         for rate in self.config.rates.values() {
             if *rate != self.config.assumed_rate && budget.goes_on() {
-                let other = self.planned(*rate, budget);
+                let other = self.begun(*rate, budget);
                 if other.board.worth() > best.board.worth() {
                     best = other;
                 }
             }
         }
+        best.improve(budget);
         let mut chance = SplitMix::new(self.config.seed ^ KICK_STREAM);
-        for turn in 0..self.config.kicks as usize {
-            if best.chosen.is_empty() || !budget.goes_on() {
+        for turn in 0..self.config.kicks.max(CHEAP_KICKS) as usize {
+            let asked = turn < self.config.kicks as usize;
+            let bound = CHEAP_WORK.min(self.config.work_limit / CHEAP_PART);
+            let cheap = budget.work.settled < bound;
+            if best.chosen.is_empty() || !(asked || cheap) || !budget.goes_on() {
                 break;
             }
             best.kick(turn, &mut chance, budget);
@@ -139,11 +150,10 @@ impl<'a> Start<'a> {
         best
     }
 
-    fn planned(&self, rate: Ppm, budget: &mut Budget<'_>) -> Planner<'a> {
+    fn begun(&self, rate: Ppm, budget: &mut Budget<'_>) -> Planner<'a> {
         let mut planner = self.planner(rate);
         if !self.candidates.is_empty() {
             planner.fill(budget);
-            planner.improve(budget);
         }
         planner
     }

@@ -36,18 +36,18 @@ impl Planner<'_> {
         if self.means[member].slots == 0 || !budget.goes_on() {
             return false;
         }
-        if self.board.is_cut_off(member) {
-            if let Some(pair) = self.start_of(member, budget) {
-                self.take_pair(&pair, budget);
+        if !self.board.is_cut_off(member) {
+            if let Some(best) = self.offers_for(member, budget).into_iter().next() {
+                self.take(&best, None, budget);
                 return true;
             }
         }
-        let best = self.offers_for(member, budget).into_iter().next();
-        best.inspect(|offer| self.take(offer, None, budget))
-            .is_some()
+        // What one more channel cannot bring, two more may.
+        let pair = self.start_of(member, budget);
+        pair.inspect(|pair| self.take_pair(pair, budget)).is_some()
     }
 
-    fn take_pair(&mut self, [one, two]: &[Offer; 2], budget: &mut Budget<'_>) {
+    pub(super) fn take_pair(&mut self, [one, two]: &[Offer; 2], budget: &mut Budget<'_>) {
         let place = |offer: &Offer| candidate(offer.far);
         self.take(one, place(two), budget);
         // The first channel changes what is left for the second, but leaves enough for it.
@@ -114,7 +114,7 @@ impl Planner<'_> {
     }
 
     /// The best two channels for a member by which nothing passes yet.
-    fn start_of(&self, member: usize, budget: &mut Budget<'_>) -> Option<[Offer; 2]> {
+    pub(super) fn start_of(&self, member: usize, budget: &mut Budget<'_>) -> Option<[Offer; 2]> {
         let means = &self.means[member];
         if means.slots < 2 || means.capital / 2 < means.channel_min {
             return None;

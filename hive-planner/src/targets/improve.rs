@@ -38,24 +38,66 @@ impl Planner<'_> {
     }
 
     /// Throws part of the plan away and builds it anew; keeps the better plan of the two. By turns the
-    /// part is all of one member's, or drawn by chance from the seed.
+    /// part is two channels of a member's, all of them with one at random to begin anew, or drawn from
+    /// the whole; chance from the seed draws it.
     pub(super) fn kick(&mut self, turn: usize, chance: &mut SplitMix, budget: &mut Budget<'_>) {
         let mut other = self.clone();
-        if turn.is_multiple_of(2) {
-            let member = turn / 2 % other.means.len();
-            while let Some(at) = other.chosen.iter().position(|c| c.member == member) {
-                other.remove(at, budget);
-            }
-        } else {
-            for _ in 0..other.chosen.len().div_ceil(KICKED_PART) {
-                let at = chance.below(other.chosen.len() as u64) as usize;
-                other.remove(at, budget);
+        let any = chance.below(other.chosen.len() as u64) as usize;
+        let member = other.chosen.get(any).map_or(0, |chosen| chosen.member);
+        match turn % 3 {
+            0 => other.start_again(member, chance, budget),
+            1 => other.begin_anywhere(member, chance, budget),
+            _ => {
+                for _ in 0..other.chosen.len().div_ceil(KICKED_PART) {
+                    let at = chance.below(other.chosen.len() as u64) as usize;
+                    other.remove(at, budget);
+                }
             }
         }
         other.fill(budget);
         other.improve(budget);
         if other.board.worth() > self.board.worth() {
             *self = other;
+        }
+    }
+
+    /// Puts two channels that are best together in the place of two of a member's.
+    fn start_again(&mut self, member: usize, chance: &mut SplitMix, budget: &mut Budget<'_>) {
+        for _ in 0..2 {
+            self.remove_one(member, chance, budget);
+        }
+        if let Some(pair) = self.start_of(member, budget) {
+            self.take_pair(&pair, budget);
+        }
+    }
+
+    /// Removes one of a member's channels; says whether it had any.
+    fn remove_one(
+        &mut self,
+        member: usize,
+        chance: &mut SplitMix,
+        budget: &mut Budget<'_>,
+    ) -> bool {
+        let own = self.chosen.iter().enumerate();
+        let own = own.filter(|(_, chosen)| chosen.member == member);
+        let own: Vec<usize> = own.map(|(at, _)| at).collect();
+        let drawn = chance.below(own.len() as u64) as usize;
+        let at = own.get(drawn).copied();
+        match at {
+            Some(at) => {
+                self.remove(at, budget);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes all of a member's channels away and gives it any one.
+    fn begin_anywhere(&mut self, member: usize, chance: &mut SplitMix, budget: &mut Budget<'_>) {
+        while self.remove_one(member, chance, budget) {}
+        let drawn = chance.below(self.candidates.len() as u64) as usize;
+        if let Some(offer) = self.offer(member, drawn) {
+            self.take(&offer, None, budget);
         }
     }
 
@@ -209,7 +251,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Moves capital between two channels of one member, or gives one another size of the grid.
+    /// Moves capital to a channel that cannot carry all that comes, or gives one another size of the grid.
     fn shift_capital(&mut self, budget: &mut Budget<'_>) {
         for from in 0..self.chosen.len() {
             self.try_sizes(from, budget);
@@ -218,7 +260,8 @@ impl Planner<'_> {
                     return;
                 }
                 let (one, two) = (self.chosen[from], self.chosen[to]);
-                if from == to || one.member != two.member {
+                let short = self.board.is_short(two.place);
+                if from == to || one.member != two.member || !short {
                     continue;
                 }
                 if let Some([less, more]) = self.shifted(one.capacity, two.capacity) {
