@@ -78,6 +78,9 @@ fn peak_megabytes() -> Option<f64> {
     Some(kilobytes / 1024.0)
 }
 
+/// A setting to try.
+type Change<'a> = &'a dyn Fn(&mut PlannerConfig);
+
 fn describe(plan: &FleetPlan) {
     let held_out = plan
         .held_out
@@ -105,14 +108,14 @@ fn main() {
     if std::env::args().any(|arg| arg == "--quick") {
         return;
     }
-    let with = |change: &dyn Fn(&mut PlannerConfig)| {
+    let with = |change: Change<'_>| {
         let mut config = config(1_000);
         change(&mut config);
         timed(&loaded, &five, &config)
     };
     let rates = Grid::new(&[50, 100, 250].map(Ppm::new)).unwrap();
     let sizes = Grid::new(&[5_000_000, 10_000_000, 20_000_000].map(Sat::new)).unwrap();
-    let grid: [(&str, &dyn Fn(&mut PlannerConfig)); 5] = [
+    let grid: [(&str, Change<'_>); 5] = [
         ("held_out", &|config| config.hold_out = true),
         ("two_more_rates", &|config| config.rates = rates),
         ("three_sizes", &|config| config.sizes = sizes),

@@ -66,7 +66,7 @@ const REDRAWS: u32 = 32;
 const TO_MERCHANTS_OF_TEN: u64 = 8;
 
 /// Set apart from the stream of plans: samples that score draw from another one.
-const SCORING_STREAM: u64 = 0x5c0_7e5_a3b1_e0d1;
+const SCORING_STREAM: u64 = 0x05c0_7e5a_3b1e_0d10;
 
 /// Who pays and who is paid.
 #[derive(

@@ -30,8 +30,10 @@ impl<T: Copy + Default + Ord> Grid<T> {
         if sorted.len() > MOST {
             return Err(GridError(sorted.len()));
         }
-        let mut grid = Self::default();
-        grid.count = sorted.len();
+        let mut grid = Self {
+            count: sorted.len(),
+            ..Self::default()
+        };
         for (place, value) in grid.values.iter_mut().zip(sorted) {
             *place = value;
         }

@@ -36,11 +36,13 @@ impl Planner<'_> {
         if self.means[member].slots == 0 || !budget.goes_on() {
             return false;
         }
-        if !self.board.is_cut_off(member) {
-            if let Some(best) = self.offers_for(member, budget).into_iter().next() {
-                self.take(&best, None, budget);
-                return true;
-            }
+        let offers = match self.board.is_cut_off(member) {
+            true => Vec::new(),
+            false => self.offers_for(member, budget),
+        };
+        if let Some(best) = offers.first() {
+            self.take(best, None, budget);
+            return true;
         }
         // What one more channel cannot bring, two more may.
         let pair = self.start_of(member, budget);

@@ -79,9 +79,9 @@ fn close(links: &mut [Vec<[u32; CLASSES]>]) {
     for middle in 0..members {
         for from in 0..members {
             for to in 0..members {
-                for class in 0..CLASSES {
-                    let over = plus(links[from][middle][class], links[middle][to][class]);
-                    links[from][to][class] = links[from][to][class].min(over);
+                let (there, on) = (links[from][middle], links[middle][to]);
+                for (direct, (there, on)) in links[from][to].iter_mut().zip(there.iter().zip(on)) {
+                    *direct = (*direct).min(plus(*there, on));
                 }
             }
         }
