@@ -1,4 +1,4 @@
-//! `hive`: the demo, the simulator, and the operator's commands.
+//! `hive`: the demo, what-ifs on a graph from a file, the experiment, the simulator, and the operator's commands.
 
 mod columns;
 mod demo;
