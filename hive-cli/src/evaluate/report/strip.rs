@@ -5,15 +5,15 @@ use crate::markup::{cut, escape};
 use hive_evaluate::Summary;
 use std::fmt::Write;
 
-const LEFT: f64 = 230.0;
-const LENGTH: f64 = 520.0;
+const LEFT: f64 = 270.0;
+const LENGTH: f64 = 500.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 46.0;
 const ROW: f64 = 26.0;
 const BOTTOM: f64 = 44.0;
 
 /// Characters of a row's name.
-const NAME: usize = 34;
+const NAME: usize = 42;
 
 /// Colours of plots, from the first series on; the colour-blind tell them apart too.
 pub(crate) const COLOURS: [&str; 6] = [

@@ -110,7 +110,7 @@ fn cell(sender: &str, over_whale: Option<f64>) -> Cell {
     Cell {
         sender: sender.into(),
         demand: "capacity".into(),
-        amount: "60000000".into(),
+        amount: "60000sat".into(),
         seeds: SEEDS.to_vec(),
         arms: vec![
             arm(Arm::Whale, 1.0),
@@ -276,9 +276,9 @@ fn aims_are_counted_as_reached_missed_or_open() {
 fn figures_have_name_value_unit_and_target() {
     let lines = figures::lines(&evaluation());
     for wanted in [
-        "FIGURE evaluate_lnd_capacity_60000000_fleet_over_whale 0.9700 ratio >=0.9",
-        "FIGURE evaluate_lnd_capacity_60000000_fleet_over_uncoordinated_low 3.1500 ratio -",
-        "FIGURE evaluate_ldk_capacity_60000000_fleet_kept_worst_member 0.6120 ratio >=0.8",
+        "FIGURE evaluate_lnd_capacity_60000sat_fleet_over_whale 0.9700 ratio >=0.9",
+        "FIGURE evaluate_lnd_capacity_60000sat_fleet_over_uncoordinated_low 3.1500 ratio -",
+        "FIGURE evaluate_ldk_capacity_60000sat_fleet_kept_worst_member 0.6120 ratio >=0.8",
         "FIGURE evaluate_wall 61.00 s -",
         "FIGURE evaluate_peak_memory 123.0 MB -",
     ] {
@@ -294,7 +294,7 @@ fn figures_have_name_value_unit_and_target() {
     assert!(
         !lines
             .iter()
-            .any(|line| line.contains("feeonly_capacity_60000000_fleet_over_whale")),
+            .any(|line| line.contains("feeonly_capacity_60000sat_fleet_over_whale")),
         "undefined is no figure"
     );
     let told = terminal::tell(&evaluation());

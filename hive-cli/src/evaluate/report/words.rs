@@ -70,13 +70,10 @@ pub(crate) fn cell_name(cell: &Cell) -> String {
     format!("{}, {}, {}", cell.sender, cell.demand, amount(&cell.amount))
 }
 
-/// `60000000` msat of the planner's own writing, or the name of a distribution.
+/// `60000sat` for people, or the name of a distribution.
 fn amount(text: &str) -> String {
-    let msat = text.parse::<u64>().ok();
-    msat.map_or_else(
-        || text.to_owned(),
-        |msat| format!("{} sat", grouped(msat / 1_000)),
-    )
+    let number = text.strip_suffix("sat").and_then(|sat| sat.parse().ok());
+    number.map_or_else(|| text.to_owned(), |sat| format!("{} sat", grouped(sat)))
 }
 
 /// The arm's estimate of a metric.
@@ -152,7 +149,7 @@ mod tests {
         assert_eq!(interval(&summary, ratio), "0.50");
         assert_eq!(interval(&Summary::default(), ratio), "undefined");
         assert_eq!(
-            [amount("60000000"), amount("mixed")],
+            [amount("60000sat"), amount("mixed")],
             ["60,000 sat", "mixed"]
         );
     }
