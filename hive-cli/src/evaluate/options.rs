@@ -59,6 +59,12 @@ pub(crate) struct Options {
     /// Nodes that planned arms weigh as targets, the best connected first
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     candidates: u32,
+    /// Payments of each seed that planned arms plan on; with few a plan fits them better than the network
+    #[arg(long, default_value_t = PlannerConfig::default().payments, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    payments: u32,
+    /// Payees among those
+    #[arg(long, default_value_t = PlannerConfig::default().payees, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    payees: u32,
     /// Payments of each seed that plans are scored on
     #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     held_out: u32,
@@ -129,6 +135,8 @@ impl Options {
             }),
             planner: PlannerConfig {
                 candidates: self.candidates,
+                payments: self.payments,
+                payees: self.payees,
                 work_limit: u64::MAX,
                 ..PlannerConfig::default()
             },
@@ -180,8 +188,8 @@ impl Options {
             ),
             format!("--fee-ppm {} --open-cost {}", self.fee_ppm, self.open_cost),
             format!(
-                "--candidates {} --held-out {}",
-                self.candidates, self.held_out
+                "--candidates {} --payments {} --payees {} --held-out {}",
+                self.candidates, self.payments, self.payees, self.held_out
             ),
         ]);
         if self.no_failures {

@@ -58,7 +58,13 @@ pub(crate) struct Options {
     /// Nodes that are weighed as targets, the best connected first
     #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     candidates: u32,
-    /// Chooses the payments that the plan is made for
+    /// Payments that the plan is made for; with few it fits them better than the network
+    #[arg(long, default_value_t = PlannerConfig::default().payments, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    payments: u32,
+    /// Payees among them; each takes a search through the graph
+    #[arg(long, default_value_t = PlannerConfig::default().payees, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    payees: u32,
+    /// Chooses those payments
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// No channels between members
@@ -182,6 +188,8 @@ fn config(options: &Options) -> Result<PlannerConfig, Failure> {
         sender: options.sender,
         amounts: options.amount,
         candidates: options.candidates,
+        payments: options.payments,
+        payees: options.payees,
         assumed_base: Msat::ZERO,
         assumed_rate: first,
         rates: Grid::new(rest).map_err(|error| named("--fee-ppm", error))?,
