@@ -23,7 +23,7 @@ impl Checker for OwnVersionGrows {
     }
 
     fn see(&mut self, scene: &Scene<'_>, sight: &Sight<'_>, found: &mut Vec<String>) {
-        let Sight::Persisted { agent, changes } = sight else {
+        let Sight::Persisted { agent, changes, .. } = sight else {
             return;
         };
         let agent = scene.agent(*agent);
@@ -74,7 +74,7 @@ impl Checker for RelayedUnchanged {
 
     fn see(&mut self, scene: &Scene<'_>, sight: &Sight<'_>, found: &mut Vec<String>) {
         match sight {
-            Sight::Persisted { agent, changes } => {
+            Sight::Persisted { agent, changes, .. } => {
                 let agent = scene.agent(*agent);
                 for change in &changes.changes {
                     if let Change::Record { author, bytes, .. } = change {
@@ -196,7 +196,7 @@ impl Checker for HonestNotFlagged {
             return;
         }
         match sight {
-            Sight::Persisted { agent, changes } if scene.agent(*agent).is_honest() => {
+            Sight::Persisted { agent, changes, .. } if scene.agent(*agent).is_honest() => {
                 for change in &changes.changes {
                     if let Change::Author { author, bytes } = change {
                         found.extend(accused(scene, author, bytes, false));

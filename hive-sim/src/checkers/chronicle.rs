@@ -72,34 +72,25 @@ impl Chronicle {
         self.unlocks.get(action).copied()
     }
 
-    /// Takes in what an agent wrote. Returns what can't be: a certificate that proves nothing on an
-    /// honest disk, or a second decision in one slot.
+    /// Takes in what an agent wrote, and which fleet it forgot by that. Returns what can't be: a
+    /// certificate that proves nothing on an honest disk, or a second decision in one slot.
     pub(crate) fn learn(
         &mut self,
         at: UnixMillis,
         agent: &Agent,
+        left: Option<HiveId>,
         changes: &ChangeSet,
     ) -> Vec<String> {
-        let decided = changes.changes.iter().filter_map(|change| match change {
-            Change::Decision { slot, bytes } => Some((*slot, bytes)),
-            _ => None,
-        });
-        let decided: Vec<_> = decided.collect();
-        if decided.is_empty() {
-            return Vec::new();
+        let mut found = Vec::new();
+        for (hive, slot, bytes) in decisions(agent, left, changes) {
+            if let Some(fault) = self.learn_one(at, hive, slot, bytes)
+                && agent.is_honest()
+            {
+                let who = agent.node().short();
+                found.push(format!("{who} stored slot {slot}: {fault}"));
+            }
         }
-        let Some(manifest) = agent.disk().manifest() else {
-            return Vec::new();
-        };
-        let hive = manifest.certification().hive;
-        let fault = |(slot, bytes): (u64, &Vec<u8>)| {
-            let fault = self.learn_one(at, hive, slot, bytes)?;
-            let node = agent.node();
-            agent
-                .is_honest()
-                .then(|| format!("{} stored slot {slot}: {fault}", node.short()))
-        };
-        decided.into_iter().filter_map(fault).collect()
+        found
     }
 
     fn learn_one(
@@ -180,6 +171,29 @@ impl Chronicle {
     }
 }
 
+/// The decisions of a write, each with its fleet: up to where the write forgets a fleet, the one
+/// that it left; from there on the one that the disk is in now.
+fn decisions<'c>(
+    agent: &Agent,
+    left: Option<HiveId>,
+    changes: &'c ChangeSet,
+) -> Vec<(HiveId, u64, &'c [u8])> {
+    let changes = &changes.changes;
+    let is_forgotten = |change: &Change| matches!(change, Change::ForgetFleet);
+    let kept_from = changes.iter().rposition(is_forgotten).unwrap_or(0);
+    let (gone, kept) = changes.split_at(kept_from);
+    let of = |changes: &'c [Change], hive: &dyn Fn() -> Option<HiveId>| {
+        let decided = changes.iter().filter_map(|change| match change {
+            Change::Decision { slot, bytes } => Some((hive()?, *slot, bytes.as_slice())),
+            _ => None,
+        });
+        decided.collect::<Vec<_>>()
+    };
+    let mut decided = of(gone, &|| left);
+    decided.extend(of(kept, &|| agent.disk().hive()));
+    decided
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,7 +256,12 @@ mod tests {
         let mut chain = Chronicle::default();
         let learn = |chain: &mut Chronicle, change: Change| {
             let changes = vec![change];
-            chain.learn(fleet.now(), &fleet.agents()[0], &ChangeSet { changes })
+            chain.learn(
+                fleet.now(),
+                &fleet.agents()[0],
+                None,
+                &ChangeSet { changes },
+            )
         };
         let bytes = fleet.agents()[0].disk().stored.decisions[&0].clone();
         assert!(learn(&mut chain, Change::Decision { slot: 0, bytes }).is_empty());
@@ -255,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn the_decision_that_ends_a_membership_is_of_the_fleet_that_ends() {
+        let mut fleet = founder();
+        let hive = fleet.agents()[0].disk().hive().unwrap();
+        let mut chain = Chronicle::default();
+        let bytes = fleet.agents()[0].disk().stored.decisions[&0].clone();
+        let first = Change::Decision { slot: 0, bytes };
+        let agent = &fleet.agents()[0];
+        let changes = vec![first];
+        chain.learn(fleet.now(), agent, None, &ChangeSet { changes });
+        let last = decide(&fleet, &chain, 1);
+        fleet.command(0, Command::Leave).unwrap();
+        let agent = &fleet.agents()[0];
+        assert_eq!(agent.disk().hive(), None);
+        let changes = vec![last, Change::ForgetFleet];
+        let found = chain.learn(fleet.now(), agent, Some(hive), &ChangeSet { changes });
+        assert!(found.is_empty(), "{found:?}");
+        assert_eq!(chain.links(&hive).unwrap().len(), 2);
+    }
+
+    #[test]
     fn a_certificate_that_proves_nothing_is_found() {
         let fleet = founder();
         let mut chain = Chronicle::default();
@@ -262,7 +301,7 @@ mod tests {
         let agent = &fleet.agents()[0];
         let learn = |chain: &mut Chronicle, slot, bytes| {
             let changes = vec![Change::Decision { slot, bytes }];
-            chain.learn(fleet.now(), agent, &ChangeSet { changes })
+            chain.learn(fleet.now(), agent, None, &ChangeSet { changes })
         };
         assert!(learn(&mut chain, 0, bytes).is_empty());
         let Change::Decision { bytes, .. } = decide(&fleet, &chain, 1) else {

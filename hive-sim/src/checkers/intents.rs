@@ -28,7 +28,7 @@ impl Checker for IntentsAreSteady {
     }
 
     fn see(&mut self, scene: &Scene<'_>, sight: &Sight<'_>, found: &mut Vec<String>) {
-        let Sight::Persisted { agent, changes } = sight else {
+        let Sight::Persisted { agent, changes, .. } = sight else {
             return;
         };
         let agent = scene.agent(*agent);

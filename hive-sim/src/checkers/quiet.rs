@@ -83,7 +83,7 @@ impl Checker for NothingHangs {
 
     fn see(&mut self, scene: &Scene<'_>, sight: &Sight<'_>, found: &mut Vec<String>) {
         match sight {
-            Sight::Persisted { agent, changes } => {
+            Sight::Persisted { agent, changes, .. } => {
                 let node = scene.agent(*agent).node();
                 for change in &changes.changes {
                     if let hive_core::Change::Action(action) = change {

@@ -16,7 +16,7 @@ impl Checker for RostersAreOneChain {
     }
 
     fn see(&mut self, scene: &Scene<'_>, sight: &Sight<'_>, found: &mut Vec<String>) {
-        let Sight::Persisted { agent, changes } = sight else {
+        let Sight::Persisted { agent, changes, .. } = sight else {
             return;
         };
         let agent = scene.agent(*agent);
@@ -37,7 +37,7 @@ fn touches_roster(changes: &ChangeSet) -> bool {
 }
 
 fn differs(scene: &Scene<'_>, agent: &Agent) -> Option<String> {
-    let hive = agent.disk().manifest()?.certification().hive;
+    let hive = hive_of(agent)?;
     let head = agent.disk().head()?;
     let Some(link) = scene.chain.links(&hive).and_then(|links| links.get(&head)) else {
         return Some(format!(
@@ -69,7 +69,7 @@ impl Checker for NobodyOutUnheard {
     }
 
     fn see(&mut self, scene: &Scene<'_>, sight: &Sight<'_>, found: &mut Vec<String>) {
-        let Sight::Persisted { agent, changes } = sight else {
+        let Sight::Persisted { agent, changes, .. } = sight else {
             return;
         };
         let links = scene.chain.all().count();
@@ -119,5 +119,5 @@ fn was_expelled(scene: &Scene<'_>, node: &NodeId) -> bool {
 
 /// The fleet of an agent, if it is in one.
 pub(crate) fn hive_of(agent: &Agent) -> Option<HiveId> {
-    Some(agent.disk().manifest()?.certification().hive)
+    agent.disk().hive()
 }

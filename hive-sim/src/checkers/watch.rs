@@ -6,7 +6,9 @@ use crate::world::World;
 use hive_core::{ActionResult, ChangeSet, Output};
 use hive_policy::Authorized;
 use hive_proto::Message;
-use hive_types::{ActionId, ChannelId, ChannelPolicy, Digest, NodeId, OutPoint, UnixMillis};
+use hive_types::{
+    ActionId, ChannelId, ChannelPolicy, Digest, HiveId, NodeId, OutPoint, UnixMillis,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -105,6 +107,9 @@ pub enum Sight<'a> {
         agent: usize,
         /// What.
         changes: &'a ChangeSet,
+        /// The fleet that it forgets, if any: the decision that ends a membership comes in the write
+        /// that forgets its fleet, and the disk no longer says which that was.
+        left: Option<HiveId>,
     },
     /// A frame is handed to a link.
     Sent {
@@ -206,8 +211,13 @@ impl Watch {
         if self.checkers.is_empty() {
             return;
         }
-        if let Sight::Persisted { agent, changes } = sight {
-            let found = self.chain.learn(at, &agents[*agent], changes);
+        if let Sight::Persisted {
+            agent,
+            changes,
+            left,
+        } = sight
+        {
+            let found = self.chain.learn(at, &agents[*agent], *left, changes);
             found
                 .into_iter()
                 .for_each(|text| self.keep(at, "one decision in each slot", text));

@@ -3,7 +3,7 @@
 use super::lie::Lie;
 use hive_core::{Config, Hive, Stored};
 use hive_proto::{Manifest, MemberSecret, codec};
-use hive_types::{ActionId, ChannelPolicy, Digest, NodeId, OutPoint};
+use hive_types::{ActionId, ChannelPolicy, Digest, HiveId, NodeId, OutPoint};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The store's name for a member's keys.
@@ -55,6 +55,11 @@ impl Disk {
         let bytes = self.stored.meta.get(META_IDENTITY)?;
         let (_, manifest): ([u8; 32], Manifest) = codec::decode(bytes).ok()?;
         Some(manifest)
+    }
+
+    /// The fleet that this member is in, if it is in one.
+    pub fn hive(&self) -> Option<HiveId> {
+        Some(self.manifest()?.certification().hive)
     }
 
     /// The newest decision that is stored.

@@ -317,10 +317,14 @@ impl Fleet {
 
     fn persist(&mut self, agent: usize, mut changes: ChangeSet) {
         self.spoil(agent, &mut changes);
-        self.agents[agent].disk.stored.apply(&changes);
+        let forgets = |change: &Change| matches!(change, Change::ForgetFleet);
+        let disk = &mut self.agents[agent].disk;
+        let left = changes.changes.iter().any(forgets).then(|| disk.hive());
+        disk.stored.apply(&changes);
         self.see(&Sight::Persisted {
             agent,
             changes: &changes,
+            left: left.flatten(),
         });
     }
 

@@ -1,9 +1,10 @@
 //! Cases of who is in.
 
 use crate::support::{alone, converge, divide, founded, join, minutes, no_violation, secs, ticket};
-use hive_core::Command;
+use hive_core::{Command, Event};
 use hive_policy::Mode;
-use hive_types::NodeId;
+use hive_sim::fleet::CrashPoint;
+use hive_types::{NodeId, UnixMillis};
 
 fn roster(fleet: &hive_sim::fleet::Fleet, member: usize) -> Vec<NodeId> {
     let rows = fleet.agents()[member].disk().stored.members.keys();
@@ -145,6 +146,42 @@ fn t18_an_expelled_member_never_comes_back() {
     assert!(!roster(&fleet, 0).contains(&out));
     assert_ne!(fleet.status(3).stage, "member");
     no_violation(&fleet);
+}
+
+/// Votes a member out, which may hear the last acceptance before all others: then it forgets its fleet
+/// before anybody else has the decision on disk. Returns when that was, if it was the first; the seed
+/// draws who is. The member crashes over its next write from `crash` on.
+fn expelled(seed: u8, crash: Option<UnixMillis>) -> Option<UnixMillis> {
+    let mut fleet = founded(4, seed, Mode::Advisor);
+    expel(&mut fleet, &[0, 1, 2], 3);
+    let end = fleet.now().plus(minutes(5));
+    if let Some(crash) = crash {
+        fleet.run_until(crash);
+        fleet.crash_at(3, CrashPoint::AfterWrite);
+    }
+    fleet.run_until(end);
+    let out = fleet.node(3);
+    for member in 0..3 {
+        assert!(!roster(&fleet, member).contains(&out), "{seed}: {member}");
+    }
+    assert_eq!(fleet.agents()[3].disk().hive(), None, "{seed}");
+    assert_eq!(fleet.agents()[3].is_up(), crash.is_none(), "{seed}");
+    no_violation(&fleet);
+    let mut events = fleet.events().iter();
+    let told = events.find(|(_, _, event)| matches!(event, Event::MemberExpelled { .. }));
+    told.and_then(|(at, by, _)| (*by == 3).then_some(*at))
+}
+
+#[test]
+fn t18_the_expelled_may_be_the_first_to_know_and_crash_over_it() {
+    let firsts = (0..12).filter_map(|seed| Some((seed, expelled(seed, None)?)));
+    let firsts: Vec<(u8, UnixMillis)> = firsts.collect();
+    assert!((1..12).contains(&firsts.len()), "{firsts:?}");
+    for (seed, at) in firsts {
+        // Nothing that it would have told has left.
+        let before = UnixMillis::new(at.get() - 1);
+        assert_eq!(expelled(seed, Some(before)), None, "{seed}");
+    }
 }
 
 #[test]
