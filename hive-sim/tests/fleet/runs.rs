@@ -1,5 +1,8 @@
 //! Whole runs.
 
+use crate::support::{founded, minutes};
+use hive_policy::Mode;
+use hive_sim::fleet::CrashPoint;
 use hive_sim::{SimConfig, simulate};
 
 /// Seeds that once broke a rule, and a few more.
@@ -47,4 +50,55 @@ fn without_faults_members_open_and_push() {
     assert!(report.totals.fleet.opens > 0, "{:?}", report.totals);
     assert!(report.totals.fleet.policies > 0, "{:?}", report.totals);
     assert_eq!((report.totals.lost, report.totals.fleet.crashes), (0, 0));
+}
+
+/// Set for a process that only prints what its runs came to.
+const REPLAYED: &str = "HIVE_SIM_REPLAYED";
+
+/// What runs with these seeds came to: all that was sent and done, where a member plans, opens and
+/// crashes.
+fn outcomes(seeds: &[u8]) -> Vec<String> {
+    let outcome = |seed: &u8| {
+        let mut fleet = founded(3, *seed, Mode::Autonomous);
+        fleet.crash_at(1, CrashPoint::OpenSteps(3));
+        fleet.run_for(minutes(16));
+        let opened = fleet.totals().opens;
+        assert!(opened > 0, "{seed}");
+        format!("replayed {seed}: {opened} {}", fleet.trace_hash())
+    };
+    seeds.iter().map(outcome).collect()
+}
+
+/// The outcomes of another process with so many threads for plans.
+fn elsewhere(seeds: &[u8], threads: u32) -> Vec<String> {
+    let seeds: Vec<String> = seeds.iter().map(u8::to_string).collect();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("runs::a_seed_replays_alike_in_every_process_and_on_any_threads")
+        .env(REPLAYED, seeds.join(","))
+        .env("RAYON_NUM_THREADS", threads.to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let found = text
+        .lines()
+        .filter_map(|line| line.find("replayed ").map(|at| line[at..].to_owned()));
+    found.collect()
+}
+
+#[test]
+fn a_seed_replays_alike_in_every_process_and_on_any_threads() {
+    if let Ok(seeds) = std::env::var(REPLAYED) {
+        let seeds: Vec<u8> = seeds.split(',').map(|seed| seed.parse().unwrap()).collect();
+        return outcomes(&seeds).iter().for_each(|line| println!("{line}"));
+    }
+    let here = outcomes(&[46, 48, 47]);
+    for (seeds, threads) in [(&[47][..], 1), (&[47], 5), (&[48, 46], 2)] {
+        let there = elsewhere(seeds, threads);
+        assert_eq!(there.len(), seeds.len(), "{there:?}");
+        assert!(
+            there.iter().all(|line| here.contains(line)),
+            "{there:?} of {here:?}"
+        );
+    }
 }

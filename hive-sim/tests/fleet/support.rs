@@ -166,6 +166,17 @@ pub(crate) fn by_target(fleet: &Fleet) -> BTreeMap<NodeId, usize> {
     count
 }
 
+/// A member's fundings by target.
+pub(crate) fn targets_of(fleet: &Fleet, member: usize) -> BTreeMap<NodeId, usize> {
+    let node = fleet.node(member);
+    let mut count = BTreeMap::new();
+    let fundings = fleet.world().fundings().iter();
+    for funding in fundings.filter(|funding| funding.opener == node) {
+        *count.entry(funding.target).or_default() += 1;
+    }
+    count
+}
+
 /// The proposals of opens that a member would make now.
 pub(crate) fn wanted(fleet: &mut Fleet, member: usize) -> Vec<NodeId> {
     let Ok(Reply::Plan(plan)) = fleet.command(member, Command::Plan) else {
