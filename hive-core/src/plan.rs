@@ -187,8 +187,9 @@ impl Hive {
         match action {
             Action::Open(open) => {
                 let fellows = fleet.members.iter().filter(|m| Some(m.node_id) != fleet.me);
-                let mut intents = fellows.flat_map(|fellow| &fellow.intents);
-                // Somebody announced it meanwhile.
+                // Somebody announced it meanwhile. What a stale member announced was planned over.
+                let fresh = fellows.filter(|fellow| fellow.fresh);
+                let mut intents = fresh.flat_map(|fellow| &fellow.intents);
                 let is_announced = intents.any(|intent| intent.target == open.target);
                 !is_announced && self.check_planned(fleet, action).is_ok()
             }

@@ -10,7 +10,7 @@ mod support;
 
 use hive_core::{Command, CommandError, Event, Input, Planned, Reply};
 use hive_policy::Mode;
-use hive_types::{Action, Millis, NodeId, Sat};
+use hive_types::{Action, Millis, NodeId, Sat, limits};
 use std::sync::Arc;
 use support::{Net, halves};
 
@@ -245,4 +245,22 @@ fn t35_a_rejected_proposal_is_free_at_once() {
     net.run(30);
     let after = planned(&mut net, 1);
     assert!(after.iter().any(|target| reserved.contains(target)));
+}
+
+#[test]
+fn what_a_silent_fellow_announced_keeps_nobody_from_it() {
+    let mut net = fleet(2, 1);
+    net.run(ROUND_SECS);
+    let reserved = pending(&mut net, 0);
+    impoverish_first(&mut net);
+    learn_graph(&mut net, 1..2);
+    let wants = |net: &mut Net| {
+        let wanted = planned(net, 1);
+        reserved.iter().any(|target| wanted.contains(target))
+    };
+    assert!(!wants(&mut net), "the first is there and means it");
+    net.cut.insert(0);
+    net.disconnect(0, 1);
+    net.run(limits::HEARTBEAT_STALE.get() / 1_000 + ROUND_SECS);
+    assert!(wants(&mut net));
 }

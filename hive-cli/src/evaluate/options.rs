@@ -2,7 +2,7 @@
 
 use super::report::words::amount_option;
 use crate::failure::Failure;
-use crate::plan::{amount, sender};
+use crate::plan::{amount, fees, sender};
 use hive_evaluate::{AmountModel, Arm, Dynamics, SenderModel, Settings};
 use hive_planner::PlannerConfig;
 use hive_planner::demand::DemandModel;
@@ -50,9 +50,14 @@ pub(crate) struct Options {
     /// What each member puts into them, in sat
     #[arg(long, default_value_t = 80_000_000, value_name = "SAT")]
     capital: u64,
-    /// What all arms charge outsiders, in millionths
-    #[arg(long, default_value_t = 100, value_name = "PPM")]
-    fee_ppm: u32,
+    /// What all arms charge outsiders, in millionths; of several with commas, planned arms choose one for
+    /// each channel, and the others take the first
+    #[arg(long, value_delimiter = ',', default_value = "100", value_name = "PPM")]
+    fee_ppm: Vec<u32>,
+    /// What planned arms take a channel to turn over between refills, of its capacity a day, in
+    /// millionths; not bounded without it, as the static score is not
+    #[arg(long, default_value_t = u32::MAX, hide_default_value = true, value_name = "PPM")]
+    turnover: u32,
     /// What one channel costs on the chain, its close counted, in sat
     #[arg(long, default_value_t = 1_000, value_name = "SAT", value_parser = clap::value_parser!(u64).range(..=100_000_000))]
     open_cost: u64,
@@ -115,6 +120,7 @@ impl Options {
                 self.capital
             )));
         }
+        let (fee_rate, rates) = fees(&self.fee_ppm)?;
         let settings = Settings {
             arms: self.arms(),
             senders: self.senders.clone(),
@@ -125,7 +131,7 @@ impl Options {
             members: self.members,
             channels: self.channels,
             capital: Sat::new(self.capital),
-            fee_rate: Ppm::new(self.fee_ppm),
+            fee_rate,
             held_out: self.held_out,
             open_cost: Sat::new(self.open_cost),
             failures: !self.no_failures,
@@ -138,6 +144,8 @@ impl Options {
                 payments: self.payments,
                 payees: self.payees,
                 work_limit: u64::MAX,
+                rates,
+                turnover: Ppm::new(self.turnover),
                 ..PlannerConfig::default()
             },
             ..Settings::default()
@@ -186,7 +194,12 @@ impl Options {
                 "--members {} --channels {} --capital {}",
                 self.members, self.channels, self.capital
             ),
-            format!("--fee-ppm {} --open-cost {}", self.fee_ppm, self.open_cost),
+            format!(
+                "--fee-ppm {} --turnover {} --open-cost {}",
+                listed(&self.fee_ppm, ToString::to_string),
+                self.turnover,
+                self.open_cost
+            ),
             format!(
                 "--candidates {} --payments {} --payees {} --held-out {}",
                 self.candidates, self.payments, self.payees, self.held_out

@@ -7,7 +7,7 @@ mod picture;
 mod search;
 mod words;
 
-pub(crate) use options::{Options, amount, sender};
+pub(crate) use options::{Options, amount, fees, sender};
 
 use crate::failure::Failure;
 use crate::graph_file;

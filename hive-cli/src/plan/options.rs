@@ -171,17 +171,12 @@ fn check_members(members: &[NodeId]) -> Result<(), Failure> {
 }
 
 fn config(options: &Options) -> Result<PlannerConfig, Failure> {
-    let named = |what: &str, error: GridError| Failure::Usage(format!("{what}: {error}"));
-    let rates: Vec<Ppm> = options.fee_ppm.iter().map(|ppm| Ppm::new(*ppm)).collect();
+    let (first, rates) = fees(&options.fee_ppm)?;
     let sizes: Vec<Sat> = options
         .channel_size
         .iter()
         .map(|sat| Sat::new(*sat))
         .collect();
-    // The first is what the plan begins with, and the only one is no choice.
-    let (first, rest) = rates
-        .split_first()
-        .map_or((Ppm::ZERO, &[][..]), |(first, rest)| (*first, rest));
     Ok(PlannerConfig {
         seed: options.seed,
         demand: options.demand,
@@ -192,7 +187,7 @@ fn config(options: &Options) -> Result<PlannerConfig, Failure> {
         payees: options.payees,
         assumed_base: Msat::ZERO,
         assumed_rate: first,
-        rates: Grid::new(rest).map_err(|error| named("--fee-ppm", error))?,
+        rates,
         sizes: Grid::new(&sizes).map_err(|error| named("--channel-size", error))?,
         payback_days: options.payback_days,
         strictly_unique: options.unique,
@@ -200,6 +195,20 @@ fn config(options: &Options) -> Result<PlannerConfig, Failure> {
         work_limit: u64::MAX,
         ..PlannerConfig::default()
     })
+}
+
+/// The rate that a plan begins with, which is no choice when it stands alone, and those to choose from.
+pub(crate) fn fees(ppm: &[u32]) -> Result<(Ppm, Grid<Ppm>), Failure> {
+    let rates: Vec<Ppm> = ppm.iter().map(|ppm| Ppm::new(*ppm)).collect();
+    let (first, rest) = rates
+        .split_first()
+        .map_or((Ppm::ZERO, &[][..]), |(first, rest)| (*first, rest));
+    let grid = Grid::new(rest).map_err(|error| named("--fee-ppm", error))?;
+    Ok((first, grid))
+}
+
+fn named(option: &str, error: GridError) -> Failure {
+    Failure::Usage(format!("{option}: {error}"))
 }
 
 /// Money that makes one channel at least.

@@ -112,10 +112,8 @@ fn method(settings: &Settings) -> Vec<Block> {
          where the arm is one house."
             .into(),
         format!(
-            "Members charge {} msat + {} ppm towards the outside in all arms. An open costs {} sat, spread over {} days; net revenue has it \
-             taken off.",
-            settings.fee_base.get(),
-            settings.fee_rate.get(),
+            "{} An open costs {} sat, spread over {} days; net revenue has it taken off.",
+            charges(settings),
             grouped(settings.open_cost.get()),
             settings.open_life_days
         ),
@@ -139,6 +137,21 @@ fn method(settings: &Settings) -> Vec<Block> {
         Block::Heading("How it was measured".into()),
         Block::List(items),
     ]
+}
+
+/// What outsiders pay to whom.
+fn charges(settings: &Settings) -> String {
+    let (base, rate) = (settings.fee_base.get(), settings.fee_rate.get());
+    let others = settings.planner.rates.values();
+    let others: Vec<String> = others.iter().map(|rate| rate.get().to_string()).collect();
+    match others.is_empty() {
+        true => format!("All arms charge the outside {base} msat + {rate} ppm."),
+        false => format!(
+            "Planned arms choose what each channel charges the outside: {base} msat + {rate} ppm or one of {} ppm. The other arms \
+             charge {rate} ppm: compare arms of the two kinds by their shares, not by revenue alone.",
+            others.join(", ")
+        ),
+    }
 }
 
 fn arms(evaluation: &Evaluation) -> Table {
