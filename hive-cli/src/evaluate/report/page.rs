@@ -102,7 +102,7 @@ fn ratio_plot(evaluation: &Evaluation, aim: &Aim) -> Block {
 fn method(settings: &Settings) -> Vec<Block> {
     let mut items = vec![
         format!(
-            "Each seed draws one sample of payments to plan on and another, disjoint one of {} payments to score on. Nothing is scored on \
+            "Each seed draws one sample of payments to plan on and, independently, another of {} payments to score on. Nothing is scored on \
              the demand that it was planned for; how much a plan flatters itself on its own sample is in the tables.",
             grouped(settings.held_out.into())
         ),
