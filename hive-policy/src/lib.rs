@@ -89,6 +89,7 @@ pub mod corridor;
 mod gate;
 mod limits;
 mod refusal;
+pub mod signature;
 
 pub use gate::{
     Authorized, ClockMark, Ended, EntryState, Gate, GateChange, GateState, Halt, LedgerEntry, Mode,

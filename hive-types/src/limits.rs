@@ -230,6 +230,38 @@ pub const CONTROL_IDLE: Millis = Millis::from_secs(60);
 /// An operator's command that is not answered in this time is reported as such.
 pub const CONTROL_TIMEOUT: Millis = Millis::from_secs(60);
 
+/// Bytes of a secret that an agent shares with an operator's server: as many as the hash behind the
+/// signature has, below which guessing it gets easier than breaking the hash.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// A signed answer counts for this long either way of now: slow links and clocks that are a little off,
+/// and no older answer played again.
+pub const SIGNATURE_WINDOW: Millis = Millis::from_secs(300);
+
+/// Bytes of an HTTP answer that are read: the longest decision with its reason, and no flood.
+pub const HTTP_REPLY_BYTES: usize = 16 * 1024;
+
+/// An HTTP server that does not accept a connection in this time is down; a proxy such as Tor may take
+/// most of it.
+pub const HTTP_CONNECT_TIMEOUT: Millis = Millis::from_secs(10);
+
+/// An HTTP request is over after this, whatever the server does meanwhile.
+pub const HTTP_TIMEOUT: Millis = Millis::from_secs(30);
+
+/// Notifications that wait for a webhook that is down; beyond it the oldest are dropped and counted. A
+/// day of a busy member.
+pub const WEBHOOK_QUEUE: usize = 256;
+
+/// A webhook that fails is tried again after this, doubled up to [`WEBHOOK_RETRY_MAX`].
+pub const WEBHOOK_RETRY: Millis = Millis::from_secs(2);
+
+/// The longest wait before a webhook is tried again.
+pub const WEBHOOK_RETRY_MAX: Millis = Millis::from_secs(600);
+
+/// A notification that was not delivered in this time since it was first tried is dropped and counted:
+/// the operator then looks at the log, and what comes later is told.
+pub const WEBHOOK_PATIENCE: Millis = Millis::from_hours(1);
+
 /// The own node is read at least this often, also when it told of no change.
 pub const OBSERVE_INTERVAL: Millis = Millis::from_secs(60);
 
