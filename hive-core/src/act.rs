@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::hive::{Hive, Stage};
-use crate::io::{ActionResult, ActionState, Change, Done, Output};
+use crate::io::{ActionResult, ActionState, Done, Output};
 use hive_policy::{Authorized, Refusal, Settlement, Standing, Verdict};
 use hive_proto::{DecisionBody, UnlockReason};
 use hive_types::{Action, ActionId, FleetView, Msat, NodeId, OutPoint, Proposal, Tier};
@@ -71,7 +71,7 @@ impl Hive {
         Ok(line)
     }
 
-    fn refused(&mut self, id: ActionId, proposal: &Proposal, refusal: &Refusal) {
+    pub(crate) fn refused(&mut self, id: ActionId, proposal: &Proposal, refusal: &Refusal) {
         let reason = format!("{}: {refusal}", proposal.action.kind());
         // The planner asks again each round; the log keeps each reason once until it changes.
         if self.last_refusal.as_deref() != Some(reason.as_str()) {
@@ -303,65 +303,8 @@ impl Hive {
         });
     }
 
-    /// Sets fees among fellows to what the fleet agreed, after saving what they were.
-    pub(crate) fn tend_fees(&mut self) {
-        if !self.config.manage_fees || !self.reconciled() {
-            return;
-        }
-        let Some(local) = self.local.clone() else {
-            return;
-        };
-        // Outside of a fleet, what was saved is restored.
-        let fleet = matches!(self.stage, Stage::Member(_)).then(|| self.fleet_view());
-        let plan = match &fleet {
-            Some(fleet) => hive_policy::corridor::fee_changes(fleet, &local, &self.saved_fees),
-            None => hive_policy::corridor::restore_changes(&local, &self.saved_fees),
-        };
-        for (channel, policy) in plan.save {
-            self.saved_fees.insert(channel, policy);
-            self.out.store(Change::SavedFee { channel, policy });
-        }
-        for channel in plan.forget {
-            self.saved_fees.remove(&channel);
-            self.out.store(Change::ForgetFee { channel });
-        }
-        for change in plan.set {
-            self.set_fee(change.set, fleet.as_ref());
-        }
-    }
-
-    fn set_fee(&mut self, set: hive_types::SetPolicy, fleet: Option<&FleetView>) {
-        let action = Action::SetPolicy(set);
-        if self.is_under_way(&action) {
-            return;
-        }
-        let Some(local) = self.local.as_ref() else {
-            return;
-        };
-        let proposal = fee_proposal(set);
-        let id = self.actions.fresh_id(&mut self.chance);
-        let permit = if let Some(fleet) = fleet {
-            let standing = Standing {
-                tier: self.tier(),
-                reconciled: true,
-                lock: None,
-                banned: &fleet.banned,
-            };
-            let agreed = (fleet, &self.saved_fees);
-            self.gate
-                .authorize_agreed(self.now, id, &proposal, agreed, local, standing)
-        } else {
-            self.gate
-                .authorize_restore(self.now, id, &set, &self.saved_fees, local)
-        };
-        match permit {
-            Ok(permit) => self.act(id, proposal, permit),
-            Err(refusal) => self.refused(id, &proposal, &refusal),
-        }
-    }
-
     /// Whether the same thing is wanted, under way or waiting for the operator already.
-    fn is_under_way(&self, action: &Action) -> bool {
+    pub(crate) fn is_under_way(&self, action: &Action) -> bool {
         let busy = self
             .actions
             .iter()
@@ -376,7 +319,7 @@ impl Hive {
             .any(|other| same_thing(other, action))
     }
 
-    fn new_action_id(&mut self) -> ActionId {
+    pub(crate) fn new_action_id(&mut self) -> ActionId {
         self.actions.fresh_id(&mut self.chance)
     }
 
@@ -430,22 +373,5 @@ fn describe(result: &ActionResult) -> String {
         ActionResult::Done(Done::Probed { arrived, .. }) => format!("probed, arrived: {arrived}"),
         ActionResult::NotDone { reason } => format!("not done: {reason}"),
         ActionResult::Unknown { reason } => format!("unknown: {reason}"),
-    }
-}
-
-fn fee_proposal(set: hive_types::SetPolicy) -> Proposal {
-    let summary = format!(
-        "set {} to {} and {} for a fellow",
-        set.channel, set.policy.base, set.policy.rate
-    );
-    Proposal {
-        action: Action::SetPolicy(set),
-        cost: Msat::ZERO,
-        value_per_day: Msat::ZERO,
-        confidence: hive_types::Ppm::ONE,
-        explanation: hive_types::Explanation {
-            summary,
-            facts: Vec::new(),
-        },
     }
 }

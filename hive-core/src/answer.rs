@@ -1,15 +1,13 @@
 //! The operator's commands, one by one.
 
-use crate::command::{
-    Command, CommandError, ContributionRow, LockRow, Member, ProposalRow, Reply, Report, Status,
-};
+use crate::command::{Command, CommandError, FlagRow, LockRow, Member, ProposalRow, Reply, Status};
 use crate::hive::{Hive, Stage};
-use crate::io::{ActionResult, ActionState, CommandId, Done};
+use crate::io::CommandId;
 use crate::member::Membership;
 use hive_policy::{Mode, Pending};
 use hive_proto::{TicketBody, VoteKind};
 use hive_types::limits::ADDRESSES;
-use hive_types::{Action, Capabilities, Millis, Msat, NodeId, Ppm, Sat, TicketId, Tier};
+use hive_types::{Action, Capabilities, Millis, NodeId, Sat, TicketId, Tier};
 
 type Answer = Result<Reply, CommandError>;
 
@@ -205,6 +203,7 @@ impl Hive {
                 .merged
                 .standing(&fellow.node_id)
                 .is_some_and(|standing| standing.is_flagged()),
+            flags: self.flag_rows(&fellow.node_id),
             software: member.software(&fellow.node_id),
             confirmed: self
                 .confirmed(&fellow.node_id)
@@ -214,6 +213,15 @@ impl Hive {
                 .collect(),
         });
         Ok(Reply::Members(rows.collect()))
+    }
+
+    fn flag_rows(&self, node: &NodeId) -> Vec<FlagRow> {
+        let rows = self.flags.of(node).map(|(kind, flag)| FlagRow {
+            kind,
+            since: flag.since,
+            evidence: flag.evidence.clone(),
+        });
+        rows.collect()
     }
 
     fn approve_command(&mut self, action: hive_types::ActionId) -> Answer {
@@ -293,78 +301,6 @@ impl Hive {
             until: lock.until,
         });
         Ok(Reply::Locks(rows.collect()))
-    }
-
-    fn contribution(&mut self, node: Option<NodeId>) -> Answer {
-        let member = self.in_fleet()?;
-        let fellows: Vec<NodeId> = member.fellows().collect();
-        if let Some(node) = node.filter(|node| !fellows.contains(node)) {
-            return Err(CommandError::NoMember { node });
-        }
-        let asked = fellows
-            .into_iter()
-            .filter(|fellow| node.is_none_or(|node| node == *fellow));
-        Ok(Reply::Contribution(
-            asked.map(|fellow| self.contribution_of(fellow)).collect(),
-        ))
-    }
-
-    /// What this node's own forwards say; the fellow's own count is not compared with it.
-    fn contribution_of(&self, fellow: NodeId) -> ContributionRow {
-        let forwards = || self.local.iter().flat_map(|local| &local.forwards);
-        let sum = |of: &dyn Fn(&hive_types::ForwardTotals) -> bool| -> Msat {
-            forwards()
-                .filter(|totals| of(totals))
-                .map(|totals| totals.volume)
-                .sum()
-        };
-        let forwarded_for = sum(&|totals| totals.from == fellow && totals.to != fellow);
-        let forwarded_by = sum(&|totals| totals.to == fellow && totals.from != fellow);
-        let known = !forwarded_by.is_zero();
-        let ratio = Ppm::of(forwarded_for.get(), forwarded_by.get()).get();
-        ContributionRow {
-            node_id: fellow,
-            forwarded_for,
-            forwarded_by,
-            ratio_ppm: known.then_some(ratio),
-        }
-    }
-
-    fn report(&self, days: u32) -> Report {
-        let since = self
-            .now
-            .wall
-            .get()
-            .saturating_sub(Millis::from_days(days.into()).get());
-        let mut report = Report {
-            reserved: self.gate.usage(self.now).reserved,
-            earned: self
-                .local
-                .iter()
-                .flat_map(|local| &local.forwards)
-                .map(|f| f.fees)
-                .sum(),
-            ..Report::default()
-        };
-        let ended = self
-            .actions
-            .iter()
-            .filter(|action| action.state == ActionState::Done && action.wall.get() >= since);
-        for action in ended {
-            match (action.action(), &action.result) {
-                (Action::Open(open), Some(ActionResult::Done(Done::Opened { fee, .. }))) => {
-                    report.opens += 1;
-                    report.opened = report.opened.saturating_add(open.capacity);
-                    report.open_fees = report.open_fees.saturating_add(fee.to_msat_saturating());
-                }
-                (Action::Rebalance(_), Some(ActionResult::Done(Done::Paid { fee }))) => {
-                    report.rebalances += 1;
-                    report.rebalance_fees = report.rebalance_fees.saturating_add(*fee);
-                }
-                _ => {}
-            }
-        }
-        report
     }
 
     fn vote(&mut self, node: NodeId, kind: VoteKind, reason: &str) -> Answer {

@@ -1,6 +1,7 @@
 //! What an operator may ask of the machine, and what it answers.
 
 use hive_policy::Mode;
+use hive_policy::conduct::FlagKind;
 use hive_proto::Ticket;
 use hive_types::{
     ActionId, BlockHeight, Capabilities, HiveId, Millis, Msat, NodeId, Proposal, Sat, Tier,
@@ -180,10 +181,23 @@ pub struct Member {
     pub channels: usize,
     /// Whether it signed two contents under one version.
     pub equivocated: bool,
+    /// What this member blames it for.
+    pub flags: Vec<FlagRow>,
     /// Its agent's name and version, as it says.
     pub software: String,
     /// Capabilities that a live connection confirmed.
     pub confirmed: Vec<String>,
+}
+
+/// What a fellow is blamed for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlagRow {
+    /// For what.
+    pub kind: FlagKind,
+    /// Since when.
+    pub since: UnixMillis,
+    /// What was seen, in words and numbers.
+    pub evidence: String,
 }
 
 /// A plan, for display.

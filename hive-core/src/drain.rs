@@ -158,6 +158,7 @@ mod tests {
             node_id: node(),
             tier: Tier::Full,
             fresh,
+            privileges: Default::default(),
             channels: vec![channel(sat)],
             constraint: Constraint::default(),
             intents: Vec::new(),

@@ -1,5 +1,6 @@
 //! What the machine tells whoever listens. Events carry no duty: losing one loses nothing.
 
+use hive_policy::conduct::FlagKind;
 use hive_types::{ActionId, BlockHeight, HiveId, Msat, NodeId, Proposal, Sat};
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,22 @@ pub enum Event {
     Equivocation {
         /// Who.
         author: NodeId,
+    },
+    /// A fellow is blamed for something: what this member itself found.
+    Flagged {
+        /// Who.
+        node: NodeId,
+        /// For what.
+        kind: FlagKind,
+        /// What was seen, in words and numbers.
+        evidence: String,
+    },
+    /// A blame is over.
+    Unflagged {
+        /// Whose.
+        node: NodeId,
+        /// Which.
+        kind: FlagKind,
     },
     /// This agent's own newer records came back: it was restored from a backup and begins a new epoch.
     Restored,

@@ -14,6 +14,7 @@ use crate::plan::Planning;
 use hive_planner::graph::Graph;
 use hive_policy::Gate;
 use hive_policy::bans::BanList;
+use hive_policy::conduct::Flags;
 use hive_policy::corridor::SavedFees;
 use hive_proto::Epoch;
 use hive_types::{ActionId, Elapsed, HiveId, LocalSnapshot, NodeId, Now};
@@ -36,6 +37,8 @@ pub struct Hive {
     pub(crate) unreconciled: BTreeSet<ActionId>,
     pub(crate) saved_fees: SavedFees,
     pub(crate) bans: BanList,
+    /// What fellows are blamed for.
+    pub(crate) flags: Flags,
     /// What the node had forwarded when counting began.
     pub(crate) baseline: Option<Baseline>,
     /// The newest epoch that this node had in fleets that it left.

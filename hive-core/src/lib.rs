@@ -41,20 +41,28 @@
 //! on, and takes it in as [`Input::Planned`].
 //!
 //! The rooms, in the order of the loop: `observe`, `orient`, `plan` and `judge`, `act`, `gossip` and
-//! `decide`. `join`, `admit`, `start` and `fellowship` are a member's way in, back and out.
+//! `decide`. `join`, `admit`, `start`, `epochs` and `exit` are a member's way in, back and out;
+//! `fellowship`, `votes`, `bans`, `conduct`, `contribution`, `corridors` and `bill` are its life among fellows.
 
 mod act;
 mod actions;
 mod admit;
 mod answer;
+mod bans;
 mod beat;
+mod bill;
 mod chance;
 mod clocks;
 mod command;
+mod conduct;
 mod config;
+mod contribution;
+mod corridors;
 mod decide;
 mod drain;
+mod epochs;
 mod event;
+mod exit;
 mod farewell;
 mod fellowship;
 mod gossip;
@@ -73,10 +81,11 @@ mod peers;
 mod plan;
 mod start;
 mod stored;
+mod votes;
 
 pub use command::{
-    Command, CommandError, ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report,
-    Status,
+    Command, CommandError, ContributionRow, FlagRow, LockRow, Member, PlanShown, ProposalRow,
+    Reply, Report, Status,
 };
 pub use config::Config;
 pub use event::Event;

@@ -69,6 +69,7 @@ impl Hive {
             node_id: *node,
             tier: seat.tier,
             fresh: is_me || fresh,
+            privileges: self.privileges(node),
             channels,
             constraint: if is_me {
                 self.own_constraint()

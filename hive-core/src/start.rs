@@ -6,15 +6,16 @@
 //! store did, the member begins a new epoch, and what it may have said in the old one binds nobody.
 
 use crate::actions::Actions;
+use crate::bans::{META_BANS, restored_bans};
 use crate::beat::Heart;
 use crate::chance::Chance;
 use crate::clocks::Clocks;
+use crate::conduct::{META_FLAGS, restored_flags};
 use crate::config::Config;
 use crate::decide::META_CHECKPOINT;
 use crate::drain::Drains;
 use crate::event::Event;
 use crate::farewell::META_DEPARTURE;
-use crate::fellowship::{META_BANS, restored_bans};
 use crate::gossip::StoredAuthor;
 use crate::hive::{Hive, Stage};
 use crate::identity::{Identity, META_IDENTITY};
@@ -327,6 +328,10 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             .get(META_BANS)
             .map(|bytes| restored_bans(bytes))
             .unwrap_or_default(),
+        flags: meta
+            .get(META_FLAGS)
+            .map(|bytes| restored_flags(bytes))
+            .unwrap_or_default(),
         epochs: restored_epochs(&meta),
         joining_key: meta
             .get(META_JOINING)
@@ -497,6 +502,7 @@ impl Hive {
         self.tend_door();
         self.tend_start();
         self.tend_stirred();
+        self.tend_flags();
         self.tend_leaving();
         self.tend_heart();
         self.tend_gossip();

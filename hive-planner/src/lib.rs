@@ -57,6 +57,7 @@
 //!     node_id: me,
 //!     tier: Tier::Full,
 //!     fresh: true,
+//!     privileges: Default::default(),
 //!     channels: vec![],
 //!     constraint,
 //!     intents: vec![],

@@ -85,6 +85,7 @@
 //! ```
 
 pub mod bans;
+pub mod conduct;
 pub mod corridor;
 mod gate;
 mod limits;

@@ -40,6 +40,6 @@ pub use id::{
 pub use time::{BootId, Elapsed, Millis, Now, UnixMillis};
 pub use view::{
     Capabilities, Constraint, FellowChannel, FellowView, FleetView, ForwardTotals, Intent,
-    LocalChannel, LocalSnapshot, LockView, ObservationView, OnChain, Opportunity, PeerView, Tier,
-    Toxicity,
+    LocalChannel, LocalSnapshot, LockView, ObservationView, OnChain, Opportunity, PeerView,
+    Privileges, Tier, Toxicity,
 };

@@ -355,6 +355,12 @@ pub const EVIDENCE_SKEW: Millis = Millis::from_days(1);
 /// rounding and small edits cause no gossip.
 pub const FEE_HYSTERESIS: Ppm = Ppm::new(100_000);
 
+/// A blame of squatting, forging or flooding that nothing new confirms ends after this.
+pub const FLAG_LIFETIME: Millis = Millis::from_days(7);
+
+/// Longest evidence in a flag: two sentences.
+pub const FLAG_EVIDENCE_CHARS: usize = 256;
+
 /// Full members whose acceptance decides: more than half.
 pub const fn majority(full_members: usize) -> usize {
     full_members / 2 + 1

@@ -220,12 +220,38 @@ pub struct FellowView {
     pub tier: Tier,
     /// Whether its heartbeat is recent. A stale member is not gone, but nothing is planned with it.
     pub fresh: bool,
+    /// What this member does for it, as its conduct deserves.
+    #[serde(default)]
+    pub privileges: Privileges,
     /// Its channels as it told them, clamped to what the graph shows.
     pub channels: Vec<FellowChannel>,
     /// What it is able and willing to open.
     pub constraint: Constraint,
     /// What it is about to open.
     pub intents: Vec<Intent>,
+}
+
+/// What one member does for another. Each member judges by what it saw itself; good conduct brings
+/// everything back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Privileges {
+    /// Whether its payments pass at the fee agreed among fellows.
+    pub free_corridor: bool,
+    /// Whether balance is pushed to it before it runs dry.
+    pub pushes: bool,
+    /// Whether its wishes for locks are granted.
+    pub locks: bool,
+}
+
+impl Default for Privileges {
+    /// All of them: nobody is suspected without a reason.
+    fn default() -> Self {
+        Self {
+            free_corridor: true,
+            pushes: true,
+            locks: true,
+        }
+    }
 }
 
 /// A member's channel as fellows see it.

@@ -81,6 +81,7 @@ mod tests {
             node_id: node(n),
             tier: Tier::Full,
             fresh: true,
+            privileges: Default::default(),
             channels: Vec::new(),
             constraint: Constraint::default(),
             intents: Vec::new(),

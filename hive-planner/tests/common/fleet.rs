@@ -33,6 +33,7 @@ pub fn fellow(n: u32, constraint: Constraint) -> FellowView {
         node_id: node(n),
         tier: Tier::Full,
         fresh: true,
+        privileges: Default::default(),
         channels: Vec::new(),
         constraint,
         intents: Vec::new(),

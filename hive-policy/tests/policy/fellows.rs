@@ -15,6 +15,7 @@ fn fellow(number: u8, tier: Tier) -> FellowView {
         node_id: node(number),
         tier,
         fresh: true,
+        privileges: Default::default(),
         channels: Vec::new(),
         constraint: Constraint::default(),
         intents: Vec::new(),

@@ -1,0 +1,82 @@
+//! What this member makes of its fellows' conduct: raised by detectors, shown to the operator, felt in
+//! what it does for them.
+
+use crate::event::Event;
+use crate::hive::{Hive, Stage};
+use crate::io::Change;
+use hive_policy::conduct::{FlagKind, Flags};
+use hive_proto::codec;
+use hive_types::{NodeId, Privileges};
+
+/// The store's name for the flags.
+pub(crate) const META_FLAGS: &str = "flags";
+
+impl Hive {
+    /// Blames a fellow, with the evidence. Others than fellows are not blamed.
+    pub(crate) fn flag(&mut self, node: NodeId, kind: FlagKind, evidence: &str) {
+        if !matches!(&self.stage, Stage::Member(member) if member.is_fellow(&node)) {
+            return;
+        }
+        if !self.flags.raise(node, kind, self.now.wall, evidence) {
+            return;
+        }
+        self.store_flags();
+        let text = format!("{node} {kind}: {evidence}");
+        self.out.audit(self.now.wall, "flag", None, text);
+        let evidence = evidence.to_owned();
+        self.out.emit(Event::Flagged {
+            node,
+            kind,
+            evidence,
+        });
+    }
+
+    /// Takes a blame back: the conduct is right again.
+    pub(crate) fn unflag(&mut self, node: NodeId, kind: FlagKind) {
+        if self.flags.clear(&node, kind).is_some() {
+            self.flag_ended(node, kind);
+            self.store_flags();
+        }
+    }
+
+    /// Ends flags that have lived their time, and those of nodes that are no fellows any more.
+    pub(crate) fn tend_flags(&mut self) {
+        let ended = self.flags.expire(self.now.wall);
+        let is_stored = !ended.is_empty();
+        for (node, kind) in ended {
+            self.flag_ended(node, kind);
+        }
+        let before = self.flags.iter().count();
+        if let Stage::Member(member) = &self.stage
+            && member.tier().is_some()
+        {
+            self.flags.retain(|node| member.is_fellow(node));
+        }
+        if is_stored || self.flags.iter().count() != before {
+            self.store_flags();
+        }
+    }
+
+    /// What this member does for a fellow.
+    pub(crate) fn privileges(&self, node: &NodeId) -> Privileges {
+        self.flags.privileges(node)
+    }
+
+    fn flag_ended(&mut self, node: NodeId, kind: FlagKind) {
+        let text = format!("{node} {kind}: over");
+        self.out.audit(self.now.wall, "unflag", None, text);
+        self.out.emit(Event::Unflagged { node, kind });
+    }
+
+    fn store_flags(&mut self) {
+        self.out.store(Change::Meta {
+            key: META_FLAGS.to_owned(),
+            bytes: codec::encode(&self.flags),
+        });
+    }
+}
+
+/// The flags as they were stored.
+pub(crate) fn restored_flags(bytes: &[u8]) -> Flags {
+    codec::decode(bytes).unwrap_or_default()
+}

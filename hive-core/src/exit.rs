@@ -1,0 +1,141 @@
+//! Leaving, what others' leaving means, and founding anew.
+
+use crate::command::CommandError;
+use crate::event::Event;
+use crate::hive::{Hive, Stage};
+use crate::identity::META_IDENTITY;
+use crate::io::Change;
+use crate::start::META_SPONSOR;
+use hive_proto::{DecisionBody, Departure, DepartureReason, Item, RecordKind, keys};
+use hive_state::merged::Draft;
+use hive_types::{Millis, NodeId};
+
+/// How long a leaving member waits for the fleet to decide its departure. Its record alone ends its
+/// duties; the decision only shrinks the quorum.
+const LEAVE_TIMEOUT: Millis = Millis::from_secs(60);
+
+impl Hive {
+    /// Leaves: the departure is a record first, then the fleet's decision, and never depends on anyone.
+    pub(crate) fn leave(&mut self) -> Result<String, CommandError> {
+        let Stage::Member(member) = &self.stage else {
+            return Err(CommandError::NoFleet);
+        };
+        let me = member.me();
+        let is_alone = member.fellows().next().is_none();
+        let departure = Departure {
+            node: me,
+            reason: DepartureReason::Operator,
+        };
+        self.write(Draft::new(keys::departure(), &departure, 0));
+        if is_alone || self.connected_fellows(None).is_empty() {
+            self.out_of_fleet();
+            return Ok("left; fees are being restored".to_owned());
+        }
+        self.spread_to_all(&keys::departure());
+        self.propose_departure(me);
+        if let Stage::Member(member) = &mut self.stage {
+            let outputs = member.decider.note_departure(me);
+            member.leaving = Some(self.now.elapsed.plus(LEAVE_TIMEOUT));
+            self.perform(outputs);
+        }
+        Ok("leaving; fees are being restored and fellows are told".to_owned())
+    }
+
+    /// A departure is everybody's business: it goes to each connected fellow at once.
+    fn spread_to_all(&mut self, key: &[u8]) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let Some(held) = member.merged.get(&member.me(), key) else {
+            return;
+        };
+        let item = Item::Record(held.record().bytes().to_vec());
+        let delta = hive_proto::Delta {
+            hops: 1,
+            items: vec![item],
+            want: Vec::new(),
+            more: false,
+        };
+        let message = hive_proto::Message::Delta(delta);
+        for fellow in self.connected_fellows(None) {
+            self.out.send(fellow, &message);
+        }
+    }
+
+    /// Departures that are known and not decided yet.
+    pub(crate) fn tend_departures(&mut self) {
+        let Stage::Member(member) = &mut self.stage else {
+            return;
+        };
+        let is_gone = |node: &NodeId| {
+            let held = member.merged.get(node, &keys::departure());
+            held.is_some_and(|held| held.record().fields().kind == RecordKind::DEPARTURE)
+        };
+        let gone: Vec<NodeId> = member
+            .folded()
+            .members()
+            .keys()
+            .copied()
+            .filter(is_gone)
+            .collect();
+        for node in gone {
+            let Stage::Member(member) = &mut self.stage else {
+                return;
+            };
+            let outputs = member.decider.note_departure(node);
+            self.perform(outputs);
+            self.propose_departure(node);
+        }
+    }
+
+    fn propose_departure(&mut self, node: NodeId) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let Some(held) = member.merged.get(&node, &keys::departure()) else {
+            return;
+        };
+        let departure = held.record().bytes().to_vec();
+        self.wish_once(DecisionBody::Depart { node, departure });
+    }
+
+    /// Leaving has waited long enough for the fleet.
+    pub(crate) fn tend_leaving(&mut self) {
+        let due = matches!(&self.stage, Stage::Member(member)
+            if member.leaving.is_some_and(|deadline| self.now.elapsed >= deadline));
+        if due {
+            self.out_of_fleet();
+        }
+    }
+
+    /// In no fleet any more: its state is forgotten, money and fees are not.
+    pub(crate) fn out_of_fleet(&mut self) {
+        let departure = self.own_departure();
+        let Stage::Member(member) = std::mem::replace(&mut self.stage, Stage::Alone) else {
+            return;
+        };
+        self.remember_epoch(member.identity.hive(), member.identity.epoch());
+        self.out.store(Change::ForgetFleet);
+        self.keep_departure(departure);
+        for key in [META_IDENTITY, META_SPONSOR, crate::decide::META_CHECKPOINT] {
+            self.forget_meta(key);
+        }
+        self.out.audit(
+            self.now.wall,
+            "leave",
+            None,
+            format!("out of the hive {}", member.identity.hive()),
+        );
+        self.out.emit(Event::Left);
+        self.tend_fees();
+    }
+
+    /// Founds the fleet anew, alone, when its majority is lost for good.
+    pub(crate) fn refound(&mut self) -> Result<String, CommandError> {
+        if !matches!(self.stage, Stage::Member(_)) {
+            return Err(CommandError::NoFleet);
+        }
+        self.out_of_fleet();
+        self.found()
+    }
+}

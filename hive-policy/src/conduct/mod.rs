@@ -1,0 +1,9 @@
+//! What a member makes of its fellows' conduct, and what follows.
+//!
+//! Each member judges by what it saw itself: gossip, its node's own forwards, probes, signed
+//! contradictions. What it finds is a [`Flag`] with its evidence, and a flag takes privileges away
+//! until the conduct is right again. Nothing here expels anybody: that takes votes.
+
+mod flags;
+
+pub use flags::{Flag, FlagKind, Flags};
