@@ -163,9 +163,42 @@ pub enum Done {
     Probed {
         /// Whether it reached its end.
         arrived: bool,
-        /// Where it failed, when the failure names a channel.
-        failed_at: Option<ShortChannelId>,
+        /// Where and why it ended, unless it arrived.
+        #[serde(default)]
+        failure: Option<ProbeFailure>,
     },
+}
+
+/// Where and why a probe ended short of its last node (BOLT 4 failure messages).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFailure {
+    /// The node that says so, own node included; absent when nothing came back in time.
+    pub at: Option<NodeId>,
+    /// The channel that was not crossed, where that is known.
+    pub channel: Option<ShortChannelId>,
+    /// Why.
+    pub kind: ProbeFailureKind,
+    /// The policy in the `channel_update` that came with the failure.
+    #[serde(default)]
+    pub policy: Option<ChannelPolicy>,
+}
+
+/// Why a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeFailureKind {
+    /// `fee_insufficient`: the hop asks for more than its gossip said.
+    FeeInsufficient,
+    /// `channel_disabled`.
+    ChannelDisabled,
+    /// `temporary_channel_failure`: mostly too little balance.
+    TemporaryChannel,
+    /// `unknown_next_peer`: no such channel, or its other end is offline.
+    UnknownNextPeer,
+    /// Nothing came back in time, or a hop's HTLC ran into its timeout.
+    Timeout,
+    /// Anything else.
+    Other,
 }
 
 /// Changes that become durable together.

@@ -92,7 +92,7 @@ pub use event::Event;
 pub use hive::Hive;
 pub use io::{
     ActionResult, ActionState, AuditEntry, Change, ChangeSet, CommandId, Done, Input, MemberRow,
-    Output, Snapshot, StoredAction,
+    Output, ProbeFailure, ProbeFailureKind, Snapshot, StoredAction,
 };
 pub use plan::{PlanId, PlanRequest, Planned};
 pub use stored::Stored;

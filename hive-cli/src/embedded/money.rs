@@ -6,7 +6,7 @@ use bitcoin::hashes::{Hash, sha256};
 use hive_node::backend::{ActError, Done, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_proto::tagged_hash;
-use hive_sim::world::{FailureCode, OpenError, OutPointState, PaymentState, SendRouteError, World};
+use hive_sim::world::{OpenError, OutPointState, PaymentState, SendRouteError, World};
 use hive_types::{
     Action, ActionId, ChannelPolicy, Digest, FeeratePerKw, Millis, NodeId, OpenChannel, OutPoint,
     Probe, Rebalance, RouteHop, Sat, SetPolicy, ShortChannelId,
@@ -161,10 +161,7 @@ impl EmbeddedBackend {
         self.send_route(hash, &probe.hops)?;
         match self.payment_end(hash).await {
             Some(PaymentState::Failed(failure)) => {
-                let arrived = failure.hop == probe.hops.len()
-                    && failure.code == FailureCode::IncorrectOrUnknownPaymentDetails;
-                let failed_at = probe.hops.get(failure.hop).map(|hop| hop.channel);
-                Ok(Done::Probed { arrived, failed_at })
+                Ok(self.ground.world().probed(&probe.hops, failure))
             }
             _ => Err(ActError::Unknown {
                 reason: "the probe is still under way".into(),

@@ -413,7 +413,7 @@ fn succeed(id: ActionId, action: &Action) -> ActionResult {
         Action::SetPolicy(_) => Done::Set { before: None },
         Action::Probe(_) => Done::Probed {
             arrived: true,
-            failed_at: None,
+            failure: None,
         },
     })
 }

@@ -4,9 +4,7 @@ use super::Fleet;
 use super::agent::{Defect, Prepared};
 use super::drive::{NODE_MS, Step};
 use crate::checkers::{Effect, Sight};
-use crate::world::{
-    FailureCode, OutPointState, PaymentState, RouteFailure, SendRouteError, hash_of,
-};
+use crate::world::{OutPointState, PaymentState, SendRouteError, hash_of};
 use hive_core::{ActionResult, Done, Input, PlanRequest};
 use hive_policy::Authorized;
 use hive_types::limits::FUNDING_WEIGHT_MIN;
@@ -452,7 +450,9 @@ impl Fleet {
             (Some(PaymentState::Succeeded { fee, .. }), _) => {
                 ActionResult::Done(Done::Paid { fee })
             }
-            (Some(PaymentState::Failed(failure)), Action::Probe(_)) => probed(hops, failure),
+            (Some(PaymentState::Failed(failure)), Action::Probe(_)) => {
+                ActionResult::Done(self.world.probed(hops, failure))
+            }
             (known, _) => {
                 // From here on it can't settle any more.
                 let _ = self.world.cancel_invoice(node, hash);
@@ -465,15 +465,6 @@ impl Fleet {
             }
         }
     }
-}
-
-fn probed(hops: &[RouteHop], failure: RouteFailure) -> ActionResult {
-    let arrived = failure.code == FailureCode::IncorrectOrUnknownPaymentDetails;
-    let failed_at = hops.get(failure.hop).map(|hop| hop.channel);
-    ActionResult::Done(Done::Probed {
-        arrived,
-        failed_at: failed_at.filter(|_| !arrived),
-    })
 }
 
 fn payment_hash(preimage: &[u8; 32]) -> Digest {

@@ -29,6 +29,7 @@ mod link;
 mod node;
 mod open;
 mod payment;
+mod probe;
 mod rng;
 mod route;
 mod traffic;
