@@ -63,6 +63,31 @@ impl World {
         capacity: Sat,
         at_target: Msat,
     ) -> Result<ChannelId, OpenError> {
+        self.standing_channel(opener, target, capacity, at_target, true)
+    }
+
+    /// As [`World::settled_channel`], but unannounced: only its two ends know of it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn private_channel(
+        &mut self,
+        opener: NodeId,
+        target: NodeId,
+        capacity: Sat,
+        at_target: Msat,
+    ) -> Result<ChannelId, OpenError> {
+        self.standing_channel(opener, target, capacity, at_target, false)
+    }
+
+    fn standing_channel(
+        &mut self,
+        opener: NodeId,
+        target: NodeId,
+        capacity: Sat,
+        at_target: Msat,
+        public: bool,
+    ) -> Result<ChannelId, OpenError> {
         let (from, to) = (self.ix(opener)?, self.ix(target)?);
         if from == to {
             return Err(OpenError::SameNode);
@@ -83,8 +108,12 @@ impl World {
         channel.balance[side] = capacity.get() * 1000 - at_target.get();
         let id = channel.id;
         channel.rest_ppm = (channel.balance[0] / capacity.get().max(1) * 1000) as u32;
+        channel.public = public;
+        channel.announced = public;
         self.reroute(ix);
-        self.gossip_channel(ix, super::gossip::Word::Announced);
+        if public {
+            self.gossip_channel(ix, super::gossip::Word::Announced);
+        }
         self.tell_channel(ix);
         // Both run and share a channel: they are connected.
         let _ = self.connect(opener, target);

@@ -1,6 +1,5 @@
 //! Channels: two balances, two policies, a life from funding to closing.
 
-use super::gossip::Word;
 use super::tx::{Owner, Tx, TxOut};
 use super::{ANNOUNCE_DEPTH, ChannelIx, NodeError, NodeEvent, NodeIx, USABLE_DEPTH, World};
 use hive_types::{
@@ -88,6 +87,8 @@ pub(crate) struct Channel {
     pub(crate) policy: [ChannelPolicy; 2],
     /// What an end that lies asks for in truth.
     pub(crate) demanded: [Option<ChannelPolicy>; 2],
+    /// What others still believe while word of an end's newer policy is under way.
+    pub(crate) stale: [Option<ChannelPolicy>; 2],
     pub(crate) state: ChannelState,
     pub(crate) scid: Option<ShortChannelId>,
     pub(crate) confirmed: Option<u32>,
@@ -102,6 +103,11 @@ impl Channel {
     /// 0 or 1: which end `node` is.
     pub(crate) fn side(&self, node: NodeIx) -> usize {
         usize::from(self.nodes[1] == node)
+    }
+
+    /// The policy of an end as others know it.
+    pub(crate) fn known_policy(&self, side: usize) -> ChannelPolicy {
+        self.stale[side].unwrap_or(self.policy[side])
     }
 
     /// What an end can send now: reserve, and the opener's commitment fee, taken off.
@@ -150,6 +156,7 @@ impl World {
             htlcs: 0,
             policy,
             demanded: [None; 2],
+            stale: [None; 2],
             state: ChannelState::AwaitingConfirmations,
             scid: None,
             confirmed: None,
@@ -168,7 +175,7 @@ impl World {
     }
 
     /// Sets the policy that a node announces, and asks for, on one of its channels. The peer knows it
-    /// at once, the network when gossip brings it.
+    /// at once, the network when gossip brings it; both later after [`World::set_policy_lag`].
     ///
     /// # Errors
     /// [`PolicyError`] when the channel is not an open one of this node.
@@ -180,12 +187,10 @@ impl World {
     ) -> Result<(), PolicyError> {
         let (ix, side) = self.own_channel(node, channel)?;
         let channel = &mut self.channels[ix];
+        let before = channel.policy[side];
         channel.policy[side] = clamp(policy, channel.capacity);
-        let announced = channel.announced;
         self.note("policy", &[ix as u64, side as u64]);
-        if announced {
-            self.gossip_channel(ix, Word::Policy(side));
-        }
+        self.spread_policy(ix, side, before);
         self.reroute(ix);
         self.tell_channel(ix);
         Ok(())
@@ -206,7 +211,7 @@ impl World {
         Ok(())
     }
 
-    fn own_channel(
+    pub(crate) fn own_channel(
         &self,
         node: NodeId,
         channel: ChannelId,
@@ -330,7 +335,7 @@ impl World {
             announced: channel.announced && depth >= ANNOUNCE_DEPTH,
             opened_by_us: channel.opener == side,
             local_policy: Some(channel.policy[side]),
-            remote_policy: Some(channel.policy[1 - side]).filter(|_| normal),
+            remote_policy: Some(channel.known_policy(1 - side)).filter(|_| normal),
             htlcs: channel.htlcs,
         })
     }

@@ -182,15 +182,20 @@ impl World {
         if known.is_some_and(|state| !matches!(state, PaymentState::Failed(_))) {
             return Err(SendRouteError::Known);
         }
-        let (hops, broken) = self.resolve_route(payer, route);
-        let crossed = self.cross(&hops);
-        let failed = crossed.err().or(broken.map(|code| (hops.len(), code)));
-        if let Some((0, code)) = failed {
+        let (mut hops, broken) = self.resolve_route(payer, route);
+        let dead = self.nodes[payer].behaviour.dead_first_hop;
+        let failed = match dead {
+            true => Some((0, FailureCode::TemporaryChannelFailure)),
+            false => {
+                let crossed = self.cross(&hops);
+                crossed.err().or(broken.map(|code| (hops.len(), code)))
+            }
+        };
+        if let Some((0, code)) = failed.filter(|_| !dead) {
             return Err(SendRouteError::FirstHop(code));
         }
         let locked = failed.map_or(hops.len(), |(place, _)| place);
-        let mut locked_hops = hops;
-        locked_hops.truncate(locked);
+        hops.truncate(locked);
         self.payments
             .states
             .insert((payer, hash), PaymentState::InFlight);
@@ -200,7 +205,7 @@ impl World {
             None => Fate::Settle,
         };
         let mut flight = Flight {
-            hops: locked_hops,
+            hops,
             fate,
             payment: Some((payer, hash)),
         };
@@ -235,10 +240,15 @@ impl World {
                 channel = self.chosen_channel(at, before, channel);
             }
             let side = self.channels[channel].side(at);
+            let is_last = hops.len() + 1 == route.len();
+            let kept = match is_last && !hops.is_empty() {
+                true => self.nodes[at].behaviour.short_pays.get(),
+                false => 0,
+            };
             hops.push(Hop {
                 channel,
                 side,
-                amount: step.amount.get(),
+                amount: step.amount.get().saturating_sub(kept),
                 cltv: step.cltv_blocks,
             });
             at = self.channels[channel].nodes[1 - side];

@@ -140,7 +140,7 @@ impl World {
         let policy = |side: usize| GraphUpdate::Policy {
             scid,
             from: ids[side],
-            policy: channel.policy[side],
+            policy: channel.known_policy(side),
         };
         let updates = match what {
             Word::Closed => vec![GraphUpdate::ChannelClosed { scid }],

@@ -22,8 +22,10 @@ mod background;
 mod chain;
 mod channel;
 mod config;
+mod direct;
 mod explicit;
 mod gossip;
+mod lag;
 mod life;
 mod link;
 mod node;
@@ -40,6 +42,7 @@ pub use agent::NodeEvent;
 pub use chain::{Block, Chain, OutPointState, TxRecord};
 pub use channel::{ChannelInfo, ChannelState, PolicyError};
 pub use config::{BlockInterval, WorldConfig};
+pub use direct::AlongError;
 pub use explicit::{
     Invoice, InvoiceError, InvoiceState, PaymentState, RouteFailure, SendRouteError,
 };
@@ -90,6 +93,8 @@ enum Event {
     BlockSeen { node: NodeIx, height: u32 },
     /// A node hears gossip.
     Gossip { node: NodeIx, place: usize },
+    /// Word of a policy reaches the other end, and goes on its way to everybody.
+    PolicyTold { channel: ChannelIx, side: usize },
     /// A payment that was under way ends.
     Resolve { flight: u64 },
     /// The traffic of the next span.
@@ -223,6 +228,7 @@ impl World {
             }
             Event::BlockSeen { node, height } => self.see_block(node, height),
             Event::Gossip { node, place } => self.hear(node, place),
+            Event::PolicyTold { channel, side } => self.policy_told(channel, side),
             Event::Resolve { flight } => self.resolve(flight),
             Event::Traffic { round } => self.traffic_round(round),
             Event::Deliver(delivery) => self.deliver(delivery),

@@ -92,6 +92,10 @@ pub struct Behaviour {
     /// Sends an HTLC back over the channel on which it came, when the next node is the one before
     /// (BOLT 4 lets a node choose among its channels to the next node).
     pub returns_over_arrival: bool,
+    /// Its own payments fail at its own first hop, whatever its channels look like.
+    pub dead_first_hop: bool,
+    /// As the last forwarder it passes on so much less than the onion says and keeps the rest.
+    pub short_pays: Msat,
 }
 
 /// The world cannot do this with that node.
@@ -125,6 +129,8 @@ pub(crate) struct Node {
     pub(crate) peers: BTreeSet<NodeIx>,
     pub(crate) agent: Option<Box<Agent>>,
     pub(crate) behaviour: Behaviour,
+    /// Milliseconds until others hear of a policy that it set.
+    pub(crate) policy_lag: u64,
     /// Msat earned by forwarding.
     pub(crate) fees: u64,
 }
@@ -186,6 +192,7 @@ impl World {
             peers: BTreeSet::new(),
             agent: is_agent.then(|| Box::new(agent)),
             behaviour: Behaviour::default(),
+            policy_lag: 0,
             fees: 0,
         });
         self.router.add_node();

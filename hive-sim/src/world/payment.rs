@@ -191,7 +191,7 @@ impl World {
     }
 
     /// Amounts and timelocks of a way, by what each end announces.
-    fn hops_of(&self, way: &[u32], amount: u64) -> Vec<Hop> {
+    pub(crate) fn hops_of(&self, way: &[u32], amount: u64) -> Vec<Hop> {
         let (mut carried, mut cltv) = (amount, 40);
         let mut hops = Vec::with_capacity(way.len());
         for edge in way.iter().rev() {
