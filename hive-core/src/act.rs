@@ -5,7 +5,14 @@ use crate::hive::{Hive, Stage};
 use crate::io::{ActionResult, ActionState, Done, Output};
 use hive_policy::{Authorized, Refusal, Settlement, Standing, Verdict};
 use hive_proto::{DecisionBody, UnlockReason};
-use hive_types::{Action, ActionId, FleetView, Msat, NodeId, OutPoint, Proposal, Tier};
+use hive_types::{
+    Action, ActionId, BlockHeight, FleetView, Msat, NodeId, OutPoint, Proposal, ShortChannelId,
+    Tier,
+};
+
+/// Blocks after which a channel that no graph shows no longer holds its lock. An announcement takes six
+/// confirmations and minutes of gossip; twice that is enough, and graphs may leave channels out.
+const ANNOUNCED_WITHIN: u32 = 12;
 
 impl Hive {
     /// Puts a proposal of the planner before the gate.
@@ -263,17 +270,18 @@ impl Hive {
     /// action behind it.
     pub(crate) fn tend_locks(&mut self) {
         for (target, action) in self.own_locks() {
-            match self
-                .actions
-                .get(&action)
-                .map(|stored| (stored.state, stored.result.clone()))
-            {
-                Some((ActionState::Intended | ActionState::Acting, _)) => {}
+            let stored = self.actions.get(&action).map(|stored| {
+                let announce = matches!(stored.action(), Action::Open(open) if open.announce);
+                (stored.state, stored.result.clone(), announce)
+            });
+            match stored {
+                Some((ActionState::Intended | ActionState::Acting, ..)) => {}
                 Some((
                     ActionState::Done,
                     Some(ActionResult::Done(Done::Opened { funding, .. })),
+                    announce,
                 )) => {
-                    if self.is_seen(&funding) {
+                    if self.is_seen(&funding, announce) {
                         self.unlock(target, action, UnlockReason::Opened(funding));
                     }
                 }
@@ -282,12 +290,23 @@ impl Hive {
         }
     }
 
-    /// Whether the own node knows the channel's place in the chain.
-    fn is_seen(&self, funding: &OutPoint) -> bool {
-        let channels = self.local.iter().flat_map(|local| &local.channels);
-        channels
+    /// Whether the channel is where fellows count it: in the graph. One that is never announced is seen
+    /// once the own node knows its place in the chain, and one that the own graph should show by now.
+    fn is_seen(&self, funding: &OutPoint, announce: bool) -> bool {
+        let Some(local) = &self.local else {
+            return false;
+        };
+        let channels = local.channels.iter();
+        let mut scids = channels
             .filter(|channel| channel.funding == *funding)
-            .any(|channel| channel.scid.is_some())
+            .filter_map(|channel| channel.scid);
+        let graph = self.graph.as_ref();
+        let shows = |scid| graph.is_some_and(|graph| graph.channel(scid).is_some());
+        let is_late = |scid: ShortChannelId| {
+            let mined = BlockHeight::new(scid.block());
+            local.height >= mined.plus(ANNOUNCED_WITHIN)
+        };
+        scids.any(|scid| !announce || shows(scid) || is_late(scid))
     }
 
     fn abandon_lock(&mut self, target: NodeId, action: ActionId) {

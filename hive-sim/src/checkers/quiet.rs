@@ -6,7 +6,7 @@ use crate::fleet::Agent;
 use hive_core::ActionState;
 use hive_policy::EntryState;
 use hive_types::limits::{LOCK_BLOCKS, LOCK_FUNDED_BLOCKS};
-use hive_types::{Action, ActionId, NodeId};
+use hive_types::{Action, ActionId, BlockHeight, NodeId, ShortChannelId};
 use std::collections::BTreeMap;
 
 /// All honest disks hold the same records of each member, an honest author's own among them, and the
@@ -103,6 +103,14 @@ impl Checker for NothingHangs {
     }
 }
 
+/// A holder whose own graph leaves the channel out waits twelve blocks for it; two more are for deciding.
+const SEEN_WITHIN_BLOCKS: u32 = 14;
+
+fn scid_is_older(scene: &Scene<'_>, scid: Option<ShortChannelId>) -> bool {
+    let mined = scid.map(|scid| BlockHeight::new(scid.block()));
+    mined.is_some_and(|mined| scene.world.chain().height() >= mined.plus(SEEN_WITHIN_BLOCKS))
+}
+
 impl NothingHangs {
     fn look(&self, scene: &Scene<'_>, agent: &Agent, found: &mut Vec<String>) {
         let (who, stored) = (agent.node().short(), &agent.disk().stored);
@@ -141,12 +149,11 @@ impl NothingHangs {
             };
             let ended = scene.world.chain().height() >= lock.height.plus(blocks);
             let seen = scene.world.fundings().iter().any(|funding| {
+                let shown = scene.world.channel(funding.channel);
+                let shown = shown.filter(|channel| channel.announced);
                 funding.opener == lock.holder
                     && funding.target == *target
-                    && scene
-                        .world
-                        .channel(funding.channel)
-                        .is_some_and(|channel| channel.announced)
+                    && scid_is_older(scene, shown.and_then(|channel| channel.scid))
             });
             if old(&lock.action) && !ended && (seen || !funded) {
                 found.push(format!("{who} still holds the lock on {}", target.short()));

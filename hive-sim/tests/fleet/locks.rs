@@ -105,6 +105,31 @@ fn t36_a_crash_between_commit_and_funding_gives_one_channel_or_none() {
     }
 }
 
+/// A later open to a target takes a plan that counts the first, which fellows see in their graphs.
+#[test]
+fn t32_a_second_open_begins_when_the_first_is_in_the_graph() {
+    for seed in 47..49 {
+        let mut fleet = founded(3, seed, Mode::Autonomous);
+        let mut known = 0;
+        for _ in 0..100 {
+            fleet.run_for(minutes(1));
+            let fundings = fleet.world().fundings();
+            for (place, new) in fundings.iter().enumerate().skip(known) {
+                let before = fundings[..place]
+                    .iter()
+                    .filter(|old| old.target == new.target);
+                for old in before {
+                    let channel = fleet.world().channel(old.channel).unwrap();
+                    assert!(channel.announced, "{seed}: {:?}", fleet.now());
+                }
+            }
+            known = fundings.len();
+        }
+        assert!(known > 3, "{seed}: {known}");
+        no_violation(&fleet);
+    }
+}
+
 /// Says yes to everything that waits; what comes of it is for the lock to say.
 fn approve(fleet: &mut Fleet, member: usize) {
     let Ok(Reply::Proposals(rows)) = fleet.command(member, Command::Pending) else {
