@@ -139,6 +139,7 @@ impl Hive {
                 .map(|member| member.state_digest().to_string())
                 .unwrap_or_default(),
             alerts: self.alerts(),
+            votes_proposed: self.vote_proposals.rows().cloned().collect(),
         }
     }
 

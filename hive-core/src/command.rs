@@ -2,7 +2,7 @@
 
 use hive_policy::Mode;
 use hive_policy::conduct::FlagKind;
-use hive_proto::Ticket;
+use hive_proto::{Ticket, VoteKind};
 use hive_types::{
     ActionId, BlockHeight, Capabilities, HiveId, Millis, Msat, NodeId, Proposal, Sat, Tier,
     UnixMillis,
@@ -164,6 +164,21 @@ pub struct Status {
     pub state: String,
     /// What the operator should look at.
     pub alerts: Vec<String>,
+    /// Votes that the operator may want to cast.
+    pub votes_proposed: Vec<VoteProposal>,
+}
+
+/// A vote that a member's agent proposes to its operator. It is never cast by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteProposal {
+    /// On whom.
+    pub subject: NodeId,
+    /// To what end: `hive-vouch` promotes, `hive-expel` puts out.
+    pub kind: VoteKind,
+    /// What speaks for it, in words and numbers.
+    pub reason: String,
+    /// Since when.
+    pub since: UnixMillis,
 }
 
 /// A member, for display.

@@ -1,6 +1,7 @@
 //! What the machine tells whoever listens. Events carry no duty: losing one loses nothing.
 
 use hive_policy::conduct::FlagKind;
+use hive_proto::VoteKind;
 use hive_types::{ActionId, BlockHeight, HiveId, Msat, NodeId, Proposal, Sat};
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +137,15 @@ pub enum Event {
         node: NodeId,
         /// Which.
         kind: FlagKind,
+    },
+    /// A vote that this member's operator may want to cast. It is never cast by itself.
+    VoteProposed {
+        /// On whom.
+        subject: NodeId,
+        /// To what end.
+        kind: VoteKind,
+        /// What speaks for it, in words and numbers.
+        reason: String,
     },
     /// This agent's own newer records came back: it was restored from a backup and begins a new epoch.
     Restored,

@@ -126,6 +126,7 @@ impl Hive {
             None,
             format!("out of the hive {}", member.identity.hive()),
         );
+        self.forget_proposals();
         self.out.emit(Event::Left);
         self.tend_fees();
     }

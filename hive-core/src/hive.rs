@@ -11,6 +11,7 @@ use crate::observe::Baseline;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::plan::Planning;
+use crate::votes::VoteProposals;
 use hive_planner::graph::Graph;
 use hive_policy::Gate;
 use hive_policy::bans::BanList;
@@ -39,6 +40,8 @@ pub struct Hive {
     pub(crate) bans: BanList,
     /// What fellows are blamed for.
     pub(crate) flags: Flags,
+    /// Votes that the operator may want to cast.
+    pub(crate) vote_proposals: VoteProposals,
     /// What the node had forwarded when counting began.
     pub(crate) baseline: Option<Baseline>,
     /// The newest epoch that this node had in fleets that it left.

@@ -85,7 +85,7 @@ mod votes;
 
 pub use command::{
     Command, CommandError, ContributionRow, FlagRow, LockRow, Member, PlanShown, ProposalRow,
-    Reply, Report, Status,
+    Reply, Report, Status, VoteProposal,
 };
 pub use config::Config;
 pub use event::Event;

@@ -25,6 +25,7 @@ use crate::member::Membership;
 use crate::observe::Baseline;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
+use crate::votes::VoteProposals;
 use hive_policy::Gate;
 use hive_proto::handshake::{Door, Joined};
 use hive_proto::{Certificate, ChainSnapshot, Charter, Epoch, Item, Slot, Version, codec};
@@ -332,6 +333,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             .get(META_FLAGS)
             .map(|bytes| restored_flags(bytes))
             .unwrap_or_default(),
+        vote_proposals: VoteProposals::restored(&meta),
         epochs: restored_epochs(&meta),
         joining_key: meta
             .get(META_JOINING)

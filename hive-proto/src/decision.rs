@@ -355,6 +355,7 @@ impl Certificate {
 
 /// What a vote is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VoteKind {
     /// To make it full.
     Promote,

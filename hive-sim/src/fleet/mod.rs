@@ -405,6 +405,7 @@ impl Fleet {
             acting: 0,
             state: String::new(),
             alerts: Vec::new(),
+            votes_proposed: Vec::new(),
         }
     }
 
