@@ -12,6 +12,7 @@
 //! | [`purity`] | pure crates name no clock, random source, hash-ordered collection or IO |
 //! | [`modules`] | every source file is declared by a module |
 //! | [`links`] | every link from a page of documentation to a file leads somewhere |
+//! | [`proofs`] | every test that the threat model names is there |
 //! | [`rules`] | length of files, refused words, bincode in one room, reasons for limits, short fuzz targets |
 //! | [`cases`] | which cases are proven by a test (a listing, not a rule) |
 //!
@@ -24,6 +25,7 @@ mod cases;
 mod links;
 mod manifest;
 mod modules;
+mod proofs;
 mod purity;
 mod rules;
 mod source;
@@ -69,6 +71,7 @@ fn check(tree: &Tree) -> Vec<Breach> {
     purity::check(tree, &reached, &mut found);
     rules::check(tree, &mut found);
     links::check(tree, &mut found);
+    proofs::check(tree, &mut found);
     found.sort();
     found.dedup();
     found
