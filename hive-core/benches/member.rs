@@ -89,7 +89,14 @@ fn figure_lock() {
         return;
     };
     let begun = net.millis;
-    net.command(index, Command::Approve { action }).unwrap();
+    net.command(
+        index,
+        Command::Approve {
+            action,
+            dry_run: false,
+        },
+    )
+    .unwrap();
     let is_locked = |net: &Net| {
         net.peers[index]
             .events

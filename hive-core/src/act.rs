@@ -33,6 +33,10 @@ impl Hive {
         match self.gate.consider(self.now, id, &proposal, local, standing) {
             Verdict::Execute(permit) => self.act(id, proposal, permit),
             Verdict::NeedsLock => self.seek_lock(id, proposal),
+            Verdict::Consult(pending) => {
+                self.announce_intent(&pending.proposal);
+                self.consult(&pending, fleet);
+            }
             Verdict::Ask(pending) => {
                 self.announce_intent(&pending.proposal);
                 self.out.audit(
@@ -50,35 +54,10 @@ impl Hive {
         }
     }
 
-    /// The operator's yes: a fresh lock for an open, and every check again before the permit.
-    pub(crate) fn approve(&mut self, id: ActionId) -> Result<String, String> {
-        let Some(local) = self.local.as_ref() else {
-            return Err("the node was not read yet; try again in a minute".to_owned());
-        };
-        let fleet = self.fleet_view();
-        let standing = Standing {
-            tier: self.tier(),
-            reconciled: self.reconciled(),
-            lock: None,
-            banned: &fleet.banned,
-        };
-        let approved = self.gate.approve(self.now, id, local, standing);
-        let proposal = approved.map_err(|refusal| refusal.to_string())?;
-        self.out.audit(
-            self.now.wall,
-            "approve",
-            Some(id),
-            "approved by the operator".to_owned(),
-        );
-        let line = format!("approved: {}", proposal.explanation.summary);
-        match proposal.action {
-            Action::Open(_) => self.seek_lock(id, proposal),
-            _ => self.authorize_and_act(id, proposal, None),
-        }
-        Ok(line)
-    }
-
     pub(crate) fn refused(&mut self, id: ActionId, proposal: &Proposal, refusal: &Refusal) {
+        if matches!(refusal, Refusal::DryRun { .. }) {
+            return self.rehearsed(id, proposal, refusal);
+        }
         let reason = format!("{}: {refusal}", proposal.action.kind());
         // The planner asks again each round; the log keeps each reason once until it changes.
         if self.last_refusal.as_deref() != Some(reason.as_str()) {
@@ -92,7 +71,7 @@ impl Hive {
     }
 
     /// Asks the fleet for the target of an open. Nothing is reserved while it decides.
-    fn seek_lock(&mut self, id: ActionId, proposal: Proposal) {
+    pub(crate) fn seek_lock(&mut self, id: ActionId, proposal: Proposal) {
         let Action::Open(open) = proposal.action else {
             return;
         };
@@ -143,7 +122,12 @@ impl Hive {
     }
 
     /// Everything is checked again: what the plan rested on, then what the gate says.
-    fn authorize_and_act(&mut self, id: ActionId, proposal: Proposal, locked: Option<NodeId>) {
+    pub(crate) fn authorize_and_act(
+        &mut self,
+        id: ActionId,
+        proposal: Proposal,
+        locked: Option<NodeId>,
+    ) {
         let fleet = self.fleet_view();
         if let Err(obstacle) = self.check_planned(&fleet, &proposal.action) {
             return self.not_begun(id, locked, obstacle);

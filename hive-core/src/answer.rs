@@ -30,9 +30,9 @@ impl Hive {
             Command::Pending => Ok(Reply::Proposals(
                 self.gate.pending().iter().map(row).collect(),
             )),
-            Command::Approve { action } => self.approve_command(action),
+            Command::Approve { action, dry_run } => self.approve_command(action, dry_run),
             Command::Reject { action, reason } => self.reject(action, &reason),
-            Command::Mode { mode } => Ok(self.mode(mode)),
+            Command::Mode { mode } => self.mode(mode),
             Command::Pause { span } => Ok(self.pause(span)),
             Command::Ban { peer, reason } => self.ban(peer, reason),
             Command::Unban { peer } => self.unban(peer),
@@ -225,9 +225,16 @@ impl Hive {
         rows.collect()
     }
 
-    fn approve_command(&mut self, action: hive_types::ActionId) -> Answer {
-        self.approve(action)
-            .map(Reply::Done)
+    fn approve_command(&mut self, action: hive_types::ActionId, dry_run: bool) -> Answer {
+        let line = match dry_run || self.gate.is_dry() {
+            true => self.rehearse(action),
+            false => {
+                let by = "approved by the operator".to_owned();
+                let approved = self.approve(action, None, by);
+                approved.map_err(|refusal| refusal.to_string())
+            }
+        };
+        line.map(Reply::Done)
             .map_err(|reason| CommandError::NoProposal { reason })
     }
 
@@ -238,6 +245,7 @@ impl Hive {
             .map_err(|refusal| CommandError::NoProposal {
                 reason: refusal.to_string(),
             })?;
+        self.questions.close(&action);
         if let Some(target) = target {
             self.retract_intent(&target);
         }
@@ -251,7 +259,7 @@ impl Hive {
     }
 
     /// What a waiting open is to.
-    fn pending_target(&self, action: &hive_types::ActionId) -> Option<NodeId> {
+    pub(crate) fn pending_target(&self, action: &hive_types::ActionId) -> Option<NodeId> {
         let mut pending = self.gate.pending().iter();
         match pending
             .find(|pending| pending.id == *action)?
@@ -263,13 +271,19 @@ impl Hive {
         }
     }
 
-    fn mode(&mut self, mode: Option<Mode>) -> Reply {
+    fn mode(&mut self, mode: Option<Mode>) -> Answer {
+        if mode == Some(Mode::Oracle) && self.config.oracle_secret.is_none() {
+            return Err(CommandError::Refused {
+                reason: "mode oracle needs an oracle: set oracle.url and oracle.secret_file, then start the agent again".to_owned(),
+            });
+        }
         if let Some(mode) = mode {
             self.gate.set_mode(mode);
+            self.drop_questions();
             self.out
                 .audit(self.now.wall, "mode", None, format!("{mode:?}"));
         }
-        Reply::Mode(self.gate.mode())
+        Ok(Reply::Mode(self.gate.mode()))
     }
 
     fn pause(&mut self, span: Option<Millis>) -> Reply {

@@ -45,6 +45,8 @@ pub enum Command {
     Approve {
         /// Which.
         action: ActionId,
+        /// Only say what would be done, and do nothing.
+        dry_run: bool,
     },
     /// Reject one.
     Reject {

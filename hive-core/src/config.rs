@@ -1,6 +1,7 @@
 //! What the operator sets. Checked where it is read; here it only has a shape.
 
 use hive_planner::PlannerConfig;
+use hive_policy::signature::Secret;
 use hive_policy::{Limits, Mode};
 use hive_proto::Sharing;
 use hive_types::{Capabilities, Constraint, Millis, Network, NodeId};
@@ -31,6 +32,10 @@ pub struct Config {
     pub plan_interval: Millis,
     /// What fellows are told of balances, by peer; others exactly.
     pub sharing: BTreeMap<NodeId, Sharing>,
+    /// The secret that the oracle signs its answers with. Without one there is no mode oracle.
+    pub oracle_secret: Option<Secret>,
+    /// Whether everything is checked and said but nothing that moves money or changes a fee is done.
+    pub dry_run: bool,
     /// Whether fees towards fellows are set to zero and restored on leaving.
     pub manage_fees: bool,
 }

@@ -20,16 +20,23 @@ impl Hive {
             Some(fleet) => hive_policy::corridor::fee_changes(fleet, &local, &self.saved_fees),
             None => hive_policy::corridor::restore_changes(&local, &self.saved_fees),
         };
+        // A dry run changes no fee, so none is kept or forgotten either.
+        let before = self.config.dry_run.then(|| self.saved_fees.clone());
         for (channel, policy) in plan.save {
             self.saved_fees.insert(channel, policy);
-            self.out.store(Change::SavedFee { channel, policy });
+            if before.is_none() {
+                self.out.store(Change::SavedFee { channel, policy });
+            }
         }
-        for channel in plan.forget {
+        for channel in plan.forget.into_iter().filter(|_| before.is_none()) {
             self.saved_fees.remove(&channel);
             self.out.store(Change::ForgetFee { channel });
         }
         for change in plan.set {
             self.set_fee(change.set, fleet.as_ref());
+        }
+        if let Some(before) = before {
+            self.saved_fees = before;
         }
     }
 

@@ -78,6 +78,38 @@ pub enum Event {
         /// What and why.
         proposal: Box<Proposal>,
     },
+    /// The oracle was asked about a proposal, which waits for the operator meanwhile.
+    Consulted {
+        /// Its id.
+        id: ActionId,
+        /// What and why.
+        proposal: Box<Proposal>,
+    },
+    /// The oracle decided.
+    Advised {
+        /// The proposal's id.
+        id: ActionId,
+        /// Yes or no.
+        approved: bool,
+        /// Why, as the oracle says.
+        reason: String,
+    },
+    /// The oracle did not decide, so the operator does.
+    OracleFailed {
+        /// The proposal's id.
+        id: ActionId,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A dry run: this would have been done, and nothing was.
+    DryRun {
+        /// The proposal's id.
+        id: ActionId,
+        /// What and why.
+        proposal: Box<Proposal>,
+        /// What would be reserved, and what is left of the limits.
+        text: String,
+    },
     /// A proposal was not permitted.
     Refused {
         /// What and why not.

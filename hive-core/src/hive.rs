@@ -8,6 +8,7 @@ use crate::io::{Change, Input, Output, Snapshot};
 use crate::join::{Founding, Joining, JoiningKey};
 use crate::member::Membership;
 use crate::observe::Baseline;
+use crate::oracle::Questions;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::plan::Planning;
@@ -53,6 +54,10 @@ pub struct Hive {
     /// Nodes that stand in the table of members.
     pub(crate) rows: BTreeSet<NodeId>,
     pub(crate) last_refusal: Option<String>,
+    /// What the oracle was asked and has not answered.
+    pub(crate) questions: Questions,
+    /// What a dry run said already.
+    pub(crate) rehearsed: BTreeSet<String>,
     /// The plan that is being made.
     pub(crate) planning: Option<Planning>,
     /// Plans asked for in this run.
@@ -103,7 +108,11 @@ impl Hive {
             Stage::Joining(joining) => joining.deadline(),
             Stage::Member(member) => member.next_wake(),
         };
-        stage.min(self.gate.next_wake(self.now))
+        let consent = self
+            .gate
+            .next_wake(self.now)
+            .min(self.questions.next_wake());
+        stage.min(consent)
     }
 
     fn take_in(&mut self, input: Input<'_>) {
@@ -120,6 +129,7 @@ impl Hive {
             Input::NodeSigned { text, signature } => self.node_signed(text, signature),
             Input::Completed { id, result } => self.completed(id, result),
             Input::Planned(planned) => self.planned(planned),
+            Input::Advice { action, answer } => self.advice(action, answer),
             Input::Command { id, command } => {
                 if let Some(reply) = self.command(id, command) {
                     self.out.push(Output::Reply { id, reply });
@@ -131,6 +141,7 @@ impl Hive {
     /// Everything that is due by now.
     fn advance(&mut self) {
         self.gate.tick(self.now);
+        self.tend_questions();
         match self.stage {
             Stage::Joining(_) => self.advance_joining(),
             Stage::Member(_) => self.advance_member(),

@@ -5,6 +5,7 @@ use crate::command::{Command, CommandError, Reply};
 use crate::event::Event;
 use crate::plan::{PlanRequest, Planned};
 use hive_planner::graph::Graph;
+use hive_policy::oracle::DecisionPacket;
 use hive_policy::{Authorized, GateChange, GateState};
 use hive_types::{
     Action, ActionId, ActionKind, ChannelId, ChannelPolicy, LocalSnapshot, Msat, NodeId, OutPoint,
@@ -61,6 +62,14 @@ pub enum Input<'a> {
     },
     /// The plan of an [`Output::Plan`] was made, or none was.
     Planned(Planned),
+    /// What came of an [`Output::Consult`]; exactly one for each.
+    Advice {
+        /// The action that the packet names.
+        action: ActionId,
+        /// The oracle's reply, not yet judged, or why there is none: a time-out, a status that is not
+        /// 200, a redirect, a body that is too long.
+        answer: Result<OracleAnswer, String>,
+    },
     /// The operator wants something.
     Command {
         /// Comes back with the reply.
@@ -107,6 +116,12 @@ pub enum Output {
     /// Make a plan, where it may take seconds, and answer with [`Input::Planned`]. None is asked for
     /// while one is under way.
     Plan(Box<PlanRequest>),
+    /// Ask the oracle, and answer with [`Input::Advice`] whatever happens. The packet's JSON is the
+    /// body; it is signed as [`hive_policy::signature`] says.
+    Consult {
+        /// The question.
+        packet: Box<DecisionPacket>,
+    },
     /// Answer the operator.
     Reply {
         /// The command's id.
@@ -116,6 +131,15 @@ pub enum Output {
     },
     /// Tell who listens: logs, displays, webhooks.
     Emit(Event),
+}
+
+/// What the oracle replied, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OracleAnswer {
+    /// The HTTP body, of a reply with status 200.
+    pub body: Vec<u8>,
+    /// The value of its [`hive_policy::signature::HEADER`]; empty where there is none.
+    pub signature: String,
 }
 
 /// How an action ended.

@@ -23,6 +23,8 @@
 //!     constraint: Constraint::default(),
 //!     plan_interval: Millis::from_hours(1),
 //!     sharing: Default::default(),
+//!     oracle_secret: None,
+//!     dry_run: false,
 //!     manage_fees: true,
 //! };
 //! let (seed, now) = ([7; 32], Now::default());
@@ -48,6 +50,7 @@ mod act;
 mod actions;
 mod admit;
 mod answer;
+mod approve;
 mod bans;
 mod beat;
 mod bill;
@@ -75,6 +78,7 @@ mod join;
 mod judge;
 mod member;
 mod observe;
+mod oracle;
 mod orient;
 mod outbox;
 mod peers;
@@ -92,7 +96,7 @@ pub use event::Event;
 pub use hive::Hive;
 pub use io::{
     ActionResult, ActionState, AuditEntry, Change, ChangeSet, CommandId, Done, Input, MemberRow,
-    Output, ProbeFailure, ProbeFailureKind, Snapshot, StoredAction,
+    OracleAnswer, Output, ProbeFailure, ProbeFailureKind, Snapshot, StoredAction,
 };
 pub use plan::{PlanId, PlanRequest, Planned};
 pub use stored::Stored;

@@ -317,6 +317,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
     let actions = Actions::restore(restored.actions);
     let is_new = restored.gate == Default::default();
     let mut gate = Gate::restore(config.limits.clone(), restored.gate);
+    gate.set_dry_run(config.dry_run);
     if is_new {
         gate.set_mode(config.mode);
     }
@@ -342,6 +343,8 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         departure: meta.get(META_DEPARTURE).cloned(),
         rows: BTreeSet::new(),
         last_refusal: None,
+        questions: Default::default(),
+        rehearsed: BTreeSet::new(),
         planning: None,
         plans: 0,
         stage: Stage::Alone,

@@ -8,6 +8,8 @@
 //! - In [`Mode::Advisor`], the default, nothing is done without an approval. What waits for the
 //!   operator reserves nothing and holds no lock; an approval is checked like a new proposal.
 //! - In [`Mode::Autonomous`] what is inside the limits is done. What waited before the switch waits on.
+//! - In [`Mode::Oracle`] a program of the operator's is asked ([`oracle`]); its clear, signed and timely
+//!   yes is an approval, and anything else leaves the proposal to the operator.
 //! - An open passes only with the fleet's lock for it. [`Verdict::NeedsLock`] says that the rest is
 //!   well; [`Gate::authorize`] then checks all of it again.
 //! - A window is any 24 hours or any hour, not a day of the calendar. Windows count time that really
@@ -89,6 +91,7 @@ pub mod conduct;
 pub mod corridor;
 mod gate;
 mod limits;
+pub mod oracle;
 mod refusal;
 pub mod signature;
 

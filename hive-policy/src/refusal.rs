@@ -15,6 +15,8 @@ pub enum Ending {
     Authorized,
     /// The operator said no.
     Rejected,
+    /// The oracle said no.
+    Denied,
     /// It could not be carried out any more: its lock went to another member, say.
     Withdrawn,
     /// Nobody answered in time, or an approval could not be carried out in time.
@@ -26,6 +28,7 @@ impl Ending {
         match self {
             Self::Authorized => "was carried out already",
             Self::Rejected => "was rejected",
+            Self::Denied => "was denied by the oracle",
             Self::Withdrawn => "was withdrawn",
             Self::Expired => "expired",
         }
@@ -97,6 +100,30 @@ pub enum Refusal {
     NotWhatWasApproved {
         /// The id.
         id: ActionId,
+    },
+    /// An amount that is not a smaller one.
+    #[error("action {id} can't be lowered to {amount}; name less than it proposes, or nothing")]
+    NotSmaller {
+        /// The id.
+        id: ActionId,
+        /// The amount.
+        amount: Sat,
+    },
+    /// It would be done, but nothing is done in a dry run.
+    #[error(
+        "dry run: this {kind} passes every check; it would reserve {cost} in fees of {cost_left} left today and put {capital} of {capital_left} left today into a channel; nothing was done"
+    )]
+    DryRun {
+        /// What was asked.
+        kind: ActionKind,
+        /// Fees that would be reserved.
+        cost: Msat,
+        /// What is left of the day's fees before it.
+        cost_left: Msat,
+        /// What would go into a channel.
+        capital: Sat,
+        /// What is left of the day's capital before it.
+        capital_left: Sat,
     },
     /// The same thing waits for the operator.
     #[error("the same {kind} waits for the operator as action {id}; approve or reject that one")]

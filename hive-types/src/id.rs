@@ -97,6 +97,10 @@ byte_id! {
     /// One action of one member, from intention to settlement.
     ActionId, 16
 }
+byte_id! {
+    /// A number used once: what it was sent with is answered under it, once.
+    Nonce, 32
+}
 
 /// A channel's place in the chain: block, transaction, output (BOLT 7 `short_channel_id`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

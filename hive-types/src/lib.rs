@@ -34,7 +34,7 @@ pub use chain::{
 };
 pub use fee::{ChannelPolicy, Ppm};
 pub use id::{
-    ActionId, ChannelId, Digest, HiveId, MemberKey, NodeId, ParseNodeIdError,
+    ActionId, ChannelId, Digest, HiveId, MemberKey, NodeId, Nonce, ParseNodeIdError,
     ParseShortChannelIdError, ShortChannelId, Signature, TicketId,
 };
 pub use time::{BootId, Elapsed, Millis, Now, UnixMillis};

@@ -351,6 +351,16 @@ pub const EVIDENCE_LIFETIME: Millis = Millis::from_days(30);
 /// Evidence dated this far ahead of the own clock is taken as dated now; further ahead it is ignored.
 pub const EVIDENCE_SKEW: Millis = Millis::from_days(1);
 
+/// Characters of an oracle's reason that are kept: a paragraph.
+pub const ORACLE_REASON_CHARS: usize = 512;
+
+/// A question to the oracle that is not answered in this time is the operator's: time for a slow server
+/// behind Tor, short enough that feerate and balances are still those of the question.
+pub const ORACLE_LIFETIME: Millis = Millis::from_secs(60);
+
+/// Lines of a dry run that are remembered so as not to be said again: a day of hourly plans.
+pub const DRY_RUN_LINES: usize = 256;
+
 /// A channel's discounted fee is set again only when it is off by more than this share, so that
 /// rounding and small edits cause no gossip.
 pub const FEE_HYSTERESIS: Ppm = Ppm::new(100_000);

@@ -81,7 +81,10 @@ impl Pair {
                 // An agent makes its plans on a thread of their own.
                 Output::Plan(request) => self.input(who, Input::Planned(request.perform())),
                 // Both are linked already, and advisors spend nothing.
-                Output::Connect { .. } | Output::Act { .. } | Output::Observe => {}
+                Output::Connect { .. }
+                | Output::Act { .. }
+                | Output::Consult { .. }
+                | Output::Observe => {}
             }
         }
     }

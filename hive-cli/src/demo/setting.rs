@@ -179,6 +179,8 @@ pub(crate) fn config(
         constraint,
         plan_interval: PLAN_INTERVAL,
         sharing: BTreeMap::new(),
+        oracle_secret: None,
+        dry_run: false,
         manage_fees: true,
     })
 }

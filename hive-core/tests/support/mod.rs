@@ -50,6 +50,7 @@ pub(crate) struct Net {
     /// Whether plans wait here until a test makes them.
     pub(crate) holds_plans: bool,
     pub(crate) plans: Vec<(usize, PlanRequest)>,
+    pub(crate) questions: Vec<(usize, hive_policy::oracle::DecisionPacket)>,
     commands: u64,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
 }
@@ -83,6 +84,8 @@ fn config(id: NodeId, mode: Mode) -> Config {
         },
         plan_interval: Millis::from_secs(600),
         sharing: BTreeMap::new(),
+        oracle_secret: None,
+        dry_run: false,
         manage_fees: true,
     }
 }
@@ -149,6 +152,7 @@ impl Net {
             acts_succeed: true,
             holds_plans: false,
             plans: Vec::new(),
+            questions: Vec::new(),
             commands: 0,
             replies: BTreeMap::new(),
         };
@@ -291,6 +295,7 @@ impl Net {
                 }
                 Output::Plan(request) if self.holds_plans => self.plans.push((index, *request)),
                 Output::Plan(request) => self.input(index, Input::Planned(request.perform())),
+                Output::Consult { packet } => self.questions.push((index, *packet)),
                 Output::Reply { id, reply } => {
                     self.replies.insert(id, reply);
                 }

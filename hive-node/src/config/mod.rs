@@ -184,6 +184,8 @@ impl Config {
             constraint: self.offer,
             plan_interval: self.fleet.plan_interval,
             sharing: self.fleet.sharing.clone(),
+            oracle_secret: None,
+            dry_run: false,
             manage_fees: self.fleet.manage_fees,
         }
     }
@@ -233,7 +235,8 @@ fn mode(text: &str) -> Result<Mode, String> {
     match text {
         "advisor" => Ok(Mode::Advisor),
         "autonomous" => Ok(Mode::Autonomous),
-        _ => Err("advisor or autonomous is expected".into()),
+        "oracle" => Ok(Mode::Oracle),
+        _ => Err("advisor, autonomous or oracle is expected".into()),
     }
 }
 

@@ -45,7 +45,10 @@ impl Request {
             C::HiveMembers => Command::Members,
             C::HivePlan => Command::Plan,
             C::HivePending => Command::Pending,
-            C::HiveApprove => Command::Approve { action: self.id()? },
+            C::HiveApprove => Command::Approve {
+                action: self.id()?,
+                dry_run: false,
+            },
             C::HiveReject => Command::Reject {
                 action: self.id()?,
                 reason: reason(),
@@ -53,6 +56,7 @@ impl Request {
             C::HiveMode => Command::Mode {
                 mode: self.text("mode").map(|word| match word {
                     "autonomous" => Mode::Autonomous,
+                    "oracle" => Mode::Oracle,
                     _ => Mode::Advisor,
                 }),
             },

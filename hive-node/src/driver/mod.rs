@@ -358,6 +358,8 @@ impl<M: Machine> Driver<M> {
             }
             Output::Observe => self.reads.observe.notify_one(),
             Output::Plan(request) => self.planner.start(*request),
+            // No oracle is reachable from here: after its time the question is the operator's.
+            Output::Consult { .. } => {}
             Output::Reply { id, reply } => {
                 if let Some(waiting) = self.waiting.remove(&id) {
                     answer(waiting, control::reply(reply));

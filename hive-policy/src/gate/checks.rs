@@ -63,7 +63,7 @@ impl Gate {
             Some(_) => Ok(()),
             None => match (self.queue.ending(id), self.mode) {
                 (Some(ending), _) => Err(Refusal::Ended { id, ending }),
-                (None, Mode::Advisor) => Err(Refusal::NotApproved { id }),
+                (None, Mode::Advisor | Mode::Oracle) => Err(Refusal::NotApproved { id }),
                 (None, Mode::Autonomous) => {
                     self.check_new(id)?;
                     self.check_confidence(proposal)
@@ -78,6 +78,26 @@ impl Gate {
             return Err(Refusal::Confidence { confidence, min });
         }
         Ok(())
+    }
+
+    /// In a dry run this is where it ends: with what would be reserved.
+    pub(super) fn check_dry(&self, at: UnixMillis, want: &Want) -> Result<(), Refusal> {
+        match self.is_dry {
+            true => Err(self.rehearsed(at, want)),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn rehearsed(&self, at: UnixMillis, want: &Want) -> Refusal {
+        let usage = self.ledger.usage(at);
+        let budget = self.limits.budget_per_day.to_msat_saturating();
+        Refusal::DryRun {
+            kind: want.kind,
+            cost: want.cost,
+            cost_left: budget.saturating_sub(usage.cost()),
+            capital: want.capital,
+            capital_left: self.limits.capital_per_day.saturating_sub(usage.capital),
+        }
     }
 
     /// What earlier spending left, and what the node is like now.

@@ -42,6 +42,9 @@ pub enum Mode {
     Advisor,
     /// The gate: what is inside the limits is done.
     Autonomous,
+    /// The oracle: what is inside the limits is asked of it ([`crate::oracle`]) and waits for the
+    /// operator meanwhile. Its clear yes is an approval; anything else leaves it to the operator.
+    Oracle,
 }
 
 /// How this member stands towards its fleet and its own node at this moment.
@@ -69,6 +72,9 @@ pub enum Verdict {
     NeedsLock,
     /// The operator is asked. Nothing is reserved.
     Ask(Pending),
+    /// The operator is asked, and the oracle may answer instead: see [`crate::oracle`]. Nothing is
+    /// reserved.
+    Consult(Pending),
     /// No, and why.
     Refuse(Refusal),
 }
@@ -80,6 +86,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Gate {
     limits: Limits,
+    is_dry: bool,
     mode: Mode,
     halt: Halt,
     clock: Clock,
@@ -100,6 +107,7 @@ impl Gate {
     pub fn restore(limits: Limits, state: GateState) -> Self {
         Self {
             limits,
+            is_dry: false,
             mode: state.mode,
             halt: state.halt,
             clock: Clock::restore(state.clock),
@@ -152,7 +160,8 @@ impl Gate {
     ///
     /// In advisor mode everything is asked that the limits would allow at all, also what today's
     /// budget no longer holds: an approval checks that again. In autonomous mode, what is less sure
-    /// than the operator wants is asked, everything else is done or refused.
+    /// than the operator wants is asked, everything else is done or refused. In oracle mode the same
+    /// is asked of the oracle instead of done.
     pub fn consider(
         &mut self,
         now: Now,
@@ -180,16 +189,20 @@ impl Gate {
         let want = rules::judge(&self.limits, proposal, local, standing)?;
         self.check_alone(id, &want)?;
         if self.mode == Mode::Advisor {
-            return self.ask(at, id, proposal);
+            return self.ask(at, id, proposal).map(Verdict::Ask);
         }
         self.check_room(at, &want, &proposal.action, local)?;
         if self.check_confidence(proposal).is_err() {
-            return self.ask(at, id, proposal);
+            return self.ask(at, id, proposal).map(Verdict::Ask);
         }
+        if self.mode == Mode::Oracle {
+            return self.ask(at, id, proposal).map(Verdict::Consult);
+        }
+        self.check_dry(at, &want)?;
         let Ok(start_below) = rules::check_lock(id, &proposal.action, local, standing) else {
             return Ok(Verdict::NeedsLock);
         };
-        let permit = self.reserve(now, id, &proposal.action, want, start_below);
+        let permit = self.reserve(now, id, &proposal.action, want, start_below)?;
         Ok(Verdict::Execute(permit))
     }
 
@@ -211,7 +224,7 @@ impl Gate {
     }
 
     /// Checks everything, with nothing taken over from an earlier check, then reserves and gives the
-    /// permit. In advisor mode, and for what was put to the operator in any mode, only after
+    /// permit. In advisor and oracle mode, and for what was put to the operator in any mode, only after
     /// [`Gate::approve`], and only for exactly what was approved.
     ///
     /// # Errors
@@ -228,8 +241,9 @@ impl Gate {
         self.tick(now);
         self.check_consent(id, proposal)?;
         let want = self.check_all(self.clock.at(now), id, proposal, local, &standing)?;
+        self.check_dry(self.clock.at(now), &want)?;
         let start_below = rules::check_lock(id, &proposal.action, local, &standing)?;
-        let permit = self.reserve(now, id, &proposal.action, want, start_below);
+        let permit = self.reserve(now, id, &proposal.action, want, start_below)?;
         if self.queue.get(id).is_some() {
             self.end(id, Ending::Authorized);
         }
@@ -264,7 +278,7 @@ impl Gate {
             return Err(Refusal::NotAgreed { channel });
         }
         let want = self.check_all(self.clock.at(now), id, proposal, local, &standing)?;
-        Ok(self.reserve(now, id, &proposal.action, want, None))
+        self.reserve(now, id, &proposal.action, want, None)
     }
 
     /// A permit to set a channel's fees back to what they were before joining. It is free and undoes
@@ -302,7 +316,7 @@ impl Gate {
             capital: Sat::ZERO,
             in_flight: Msat::ZERO,
         };
-        Ok(self.reserve(now, id, &Action::SetPolicy(*set), want, None))
+        self.reserve(now, id, &Action::SetPolicy(*set), want, None)
     }
 
     /// The limits in force.
@@ -313,6 +327,11 @@ impl Gate {
     /// The mode in force.
     pub const fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Whether nothing is permitted, only said.
+    pub const fn is_dry(&self) -> bool {
+        self.is_dry
     }
 
     /// Pause and kill switch.
@@ -355,7 +374,7 @@ impl Gate {
         at: UnixMillis,
         id: ActionId,
         proposal: &Proposal,
-    ) -> Result<Verdict, Refusal> {
+    ) -> Result<Pending, Refusal> {
         let pending = Pending {
             id,
             proposal: proposal.clone(),
@@ -364,7 +383,7 @@ impl Gate {
         };
         self.queue.push(pending.clone())?;
         self.changes.push(GateChange::Pending(pending.clone()));
-        Ok(Verdict::Ask(pending))
+        Ok(pending)
     }
 
     fn end(&mut self, id: ActionId, ending: Ending) {
@@ -373,7 +392,7 @@ impl Gate {
         self.changes.push(GateChange::PendingGone(ended));
     }
 
-    /// The one place where permits are made: each with its reservation.
+    /// The one place where permits are made: each with its reservation, and none in a dry run.
     fn reserve(
         &mut self,
         now: Now,
@@ -381,7 +400,8 @@ impl Gate {
         action: &Action,
         want: Want,
         start_below: Option<BlockHeight>,
-    ) -> Authorized {
+    ) -> Result<Authorized, Refusal> {
+        self.check_dry(self.clock.at(now), &want)?;
         let entry = LedgerEntry {
             id,
             kind: want.kind,
@@ -395,7 +415,7 @@ impl Gate {
         };
         let permit = Authorized::for_reservation(&entry, action.clone(), start_below);
         self.put(entry);
-        permit
+        Ok(permit)
     }
 
     fn put(&mut self, entry: LedgerEntry) {

@@ -96,9 +96,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Marks as approved and gives the proposal back.
-    pub(super) fn approve(&mut self, id: ActionId, at: UnixMillis) -> Option<&Pending> {
+    /// Marks as approved, as what was approved.
+    pub(super) fn approve(
+        &mut self,
+        id: ActionId,
+        proposal: Proposal,
+        at: UnixMillis,
+    ) -> Option<&Pending> {
         let pending = self.waiting.iter_mut().find(|pending| pending.id == id)?;
+        pending.proposal = proposal;
         pending.approved = Some(at);
         Some(pending)
     }

@@ -300,6 +300,8 @@ impl Fleet {
                 let wait = self.plan_ms();
                 self.later(agent, wait, Task::Plan(request));
             }
+            // No member here has an oracle: its proposals wait for the operator.
+            Output::Consult { .. } => {}
             Output::Reply { id, reply } => {
                 self.replies.insert(id, reply);
             }

@@ -71,6 +71,8 @@ pub fn member_config(node: NodeId) -> Config {
         },
         plan_interval: Millis::from_secs(900),
         sharing: BTreeMap::new(),
+        oracle_secret: None,
+        dry_run: false,
         manage_fees: true,
     }
 }

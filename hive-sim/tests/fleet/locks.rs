@@ -137,7 +137,13 @@ fn approve(fleet: &mut Fleet, member: usize) {
     };
     assert!(!rows.is_empty());
     for action in rows.into_iter().filter_map(|row| row.id) {
-        let _ = fleet.command(member, Command::Approve { action });
+        let _ = fleet.command(
+            member,
+            Command::Approve {
+                action,
+                dry_run: false,
+            },
+        );
     }
 }
 
