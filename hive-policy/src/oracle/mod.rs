@@ -28,7 +28,7 @@ pub use packet::{
 use crate::signature::{self, Secret, SignatureError};
 use hive_types::{
     Action, ActionId, Msat, Nonce, OpenChannel, Proposal, Rebalance, RouteHop, Sat, UnixMillis,
-    limits::{ORACLE_REASON_CHARS, ORACLE_REPLY_BYTES},
+    limits::{HTTP_REPLY_BYTES, ORACLE_REASON_CHARS},
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -84,7 +84,7 @@ pub enum Advised {
 pub enum OracleError {
     /// More than any answer has.
     #[error(
-        "the oracle's reply has {bytes} bytes, at most {ORACLE_REPLY_BYTES} count; look at what answers at oracle.url"
+        "the oracle's reply has {bytes} bytes, at most {HTTP_REPLY_BYTES} count; look at what answers at oracle.url"
     )]
     TooLong {
         /// Bytes of it.
@@ -143,7 +143,7 @@ pub fn judge(
     now: UnixMillis,
 ) -> Result<Advised, OracleError> {
     let bytes = body.len();
-    if bytes > ORACLE_REPLY_BYTES {
+    if bytes > HTTP_REPLY_BYTES {
         return Err(OracleError::TooLong { bytes });
     }
     signature::verify(secret.as_bytes(), header, body, now)?;
