@@ -5,7 +5,7 @@ use crate::decision::{Vote, VoteKind};
 use crate::heartbeat::HeartbeatError;
 use crate::manifest::Manifest;
 use crate::record::RecordKind;
-use hive_types::limits::{INTENTS_PER_MEMBER, OBSERVATIONS_PER_MEMBER};
+use hive_types::limits::{CORRIDOR_FLOOR_MAX, INTENTS_PER_MEMBER, OBSERVATIONS_PER_MEMBER};
 use hive_types::{
     ActionId, Constraint, Intent, NodeId, Opportunity, OutPoint, Ppm, Toxicity, UnixMillis,
 };
@@ -113,6 +113,38 @@ pub struct Funding {
     pub outpoint: OutPoint,
 }
 
+/// A member tells what it asks of a fellow for passing out to it. Agreed is nothing between full
+/// members; a record is written only once something else was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corridor {
+    /// The fellow at the other end of the author's channels.
+    pub fellow: NodeId,
+    /// What is asked.
+    pub terms: CorridorTerms,
+}
+
+/// What is asked of a fellow for passing out to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CorridorTerms {
+    /// What was agreed, again.
+    Agreed,
+    /// What was asked before joining: the author blames the fellow for something. Receivers excuse it
+    /// for a bounded time.
+    Withdrawn(WithdrawnFor),
+    /// A small rate, as outsiders drain the corridor; at most
+    /// [`hive_types::limits::CORRIDOR_FLOOR_MAX`].
+    Floor(Ppm),
+}
+
+/// What a fellow is blamed for that has lost its free corridor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WithdrawnFor {
+    /// Its own fees towards the author.
+    Fees,
+    /// Payments that end in it.
+    BlackHole,
+}
+
 macro_rules! by_codec {
     ($($body:ty = $kind:ident, $check:expr;)+) => {$(
         impl RecordBody for $body {
@@ -144,6 +176,8 @@ by_codec! {
     Departure = DEPARTURE, |_| None;
     Funding = FUNDING, |_| None;
     Ban = BAN, |body| (body.evidence.failure_rate > Ppm::ONE).then_some("a rate above one");
+    Corridor = CORRIDOR, |body| matches!(body.terms, CorridorTerms::Floor(rate) if rate > CORRIDOR_FLOOR_MAX)
+        .then_some("a floor above the highest one");
 }
 
 fn wrong_observation(body: &Observation) -> Option<&'static str> {
@@ -221,6 +255,11 @@ pub mod keys {
     /// Of the ban of a peer.
     pub fn ban(peer: &NodeId) -> Vec<u8> {
         about(RecordKind::BAN, peer)
+    }
+
+    /// Of what is asked of a fellow for passing out to it.
+    pub fn corridor(fellow: &NodeId) -> Vec<u8> {
+        about(RecordKind::CORRIDOR, fellow)
     }
 
     fn plain(kind: RecordKind) -> Vec<u8> {

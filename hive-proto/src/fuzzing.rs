@@ -2,10 +2,10 @@
 
 use crate::handshake::{Admissions, Door, Redemption, Visitor};
 use crate::{
-    Attest, Ban, Certificate, Certification, Counter, Departure, Epoch, Frame, FrameError, Funding,
-    Heartbeat, HeartbeatChange, Manifest, MemberSecret, Message, NodeSignature, Observation,
-    PROTOCOL_VERSION, Profile, Record, RecordBody, SealDomain, Sealed, Statement, Ticket,
-    TicketError, VerifyingKey, Vote, codec,
+    Attest, Ban, Certificate, Certification, Corridor, Counter, Departure, Epoch, Frame,
+    FrameError, Funding, Heartbeat, HeartbeatChange, Manifest, MemberSecret, Message,
+    NodeSignature, Observation, PROTOCOL_VERSION, Profile, Record, RecordBody, SealDomain, Sealed,
+    Statement, Ticket, TicketError, VerifyingKey, Vote, codec,
 };
 use hive_types::limits::FRAME_BYTES;
 use hive_types::{
@@ -152,6 +152,7 @@ pub fn decode_record_body(data: &[u8]) {
         8 => drop(body_identity::<Departure>(body)),
         9 => drop(body_identity::<Funding>(body)),
         10 => drop(body_identity::<Ban>(body)),
+        11 => drop(body_identity::<Corridor>(body)),
         _ => {}
     }
 }

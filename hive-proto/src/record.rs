@@ -68,6 +68,8 @@ impl RecordKind {
     pub const FUNDING: Self = Self(9);
     /// It bans an outside peer.
     pub const BAN: Self = Self(10);
+    /// What it asks of a fellow for passing, where that is not what was agreed on joining.
+    pub const CORRIDOR: Self = Self(11);
 }
 
 /// A record's fields, in the order in which they are encoded and signed.

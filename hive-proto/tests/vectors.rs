@@ -7,8 +7,9 @@ mod common;
 use common::vectors::{files, hex, text, with_examples};
 use data_encoding::HEXLOWER;
 use hive_proto::{
-    Ballot, Ban, Charter, Departure, Funding, Heartbeat, HeartbeatChange, Manifest, Message,
-    Observation, Record, RecordBody, RecordKind, Statement, Ticket, VerifyingKey, Vote, codec,
+    Ballot, Ban, Charter, Corridor, Departure, Funding, Heartbeat, HeartbeatChange, Manifest,
+    Message, Observation, Record, RecordBody, RecordKind, Statement, Ticket, VerifyingKey, Vote,
+    codec,
 };
 use hive_types::limits;
 use hive_types::{Constraint, Digest, HiveId, Intent, MemberKey, Network, Signature};
@@ -189,7 +190,7 @@ fn record_bodies_read_as_what_they_are() {
     let file = file("record_bodies.json");
     let bodies = list(&file, "bodies");
     let kinds: Vec<u16> = bodies.iter().map(|entry| field(entry, "kind")).collect();
-    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     for entry in bodies {
         let (body, kind) = (bytes(entry, "body"), field::<RecordKind>(entry, "kind"));
         let read = match kind {
@@ -203,6 +204,7 @@ fn record_bodies_read_as_what_they_are() {
             RecordKind::DEPARTURE => reads::<Departure>(&body),
             RecordKind::FUNDING => reads::<Funding>(&body),
             RecordKind::BAN => reads::<Ban>(&body),
+            RecordKind::CORRIDOR => reads::<Corridor>(&body),
             _ => false,
         };
         assert!(read, "{entry}");

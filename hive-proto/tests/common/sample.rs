@@ -3,11 +3,11 @@
 use super::{EXPIRES, Fleet, Party, WALL, now};
 use hive_proto::handshake::{Candidate, Contact, Door, Verdict, Visitor};
 use hive_proto::{
-    Ballot, Ban, BanReason, ChainRequest, ChainSegment, ChainSnapshot, Counter, DecisionBody,
-    Delta, Departure, DepartureReason, DigestLine, Epoch, Funding, Heartbeat, HeartbeatChange,
-    Item, KeyVersion, Listing, Message, Observation, Record, RecordBody, RecordFields, RecordKind,
-    Refusal, Routed, SealDomain, Sealed, Share, Slot, Statement, Unannounced, Version, VoteKind,
-    codec, keys, tagged_hash,
+    Ballot, Ban, BanReason, ChainRequest, ChainSegment, ChainSnapshot, Corridor, CorridorTerms,
+    Counter, DecisionBody, Delta, Departure, DepartureReason, DigestLine, Epoch, Funding,
+    Heartbeat, HeartbeatChange, Item, KeyVersion, Listing, Message, Observation, Record,
+    RecordBody, RecordFields, RecordKind, Refusal, Routed, SealDomain, Sealed, Share, Slot,
+    Statement, Unannounced, Version, VoteKind, WithdrawnFor, codec, keys, tagged_hash,
 };
 use hive_types::{
     ActionId, BlockHeight, Capabilities, Constraint, Digest, Elapsed, Intent, Msat, NodeId,
@@ -330,6 +330,14 @@ pub fn bodies() -> Vec<(&'static str, RecordKind, Vec<u8>, Vec<u8>)> {
                 evidence: toxicity,
                 until: EXPIRES,
                 lifted: false,
+            },
+        ),
+        body(
+            "corridor",
+            keys::corridor(&subject),
+            &Corridor {
+                fellow: subject,
+                terms: CorridorTerms::Withdrawn(WithdrawnFor::Fees),
             },
         ),
     ]
