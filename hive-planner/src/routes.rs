@@ -15,4 +15,4 @@ pub use betweenness::Digraph;
 pub use price::{PricedRoute, RouteStep, price_route};
 pub use prices::Prices;
 pub use search::{Distances, Searcher, Step};
-pub use sender::SenderModel;
+pub use sender::{ParseSenderError, SenderModel};

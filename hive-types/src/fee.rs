@@ -72,6 +72,11 @@ pub struct ChannelPolicy {
 }
 
 impl ChannelPolicy {
+    /// Whether the policy's HTLC limits admit this amount (BOLT 7 `htlc_minimum_msat`, `htlc_maximum_msat`).
+    pub fn admits(&self, amount: Msat) -> bool {
+        self.htlc_minimum <= amount && amount <= self.htlc_maximum
+    }
+
     /// The outgoing fee on `amount`, without any inbound part; `None` where it does not fit.
     pub fn fee(&self, amount: Msat) -> Option<Msat> {
         self.base.checked_add(self.rate.fee_on(amount)?)

@@ -99,14 +99,6 @@ fn demand(text: &str) -> Result<DemandModel, String> {
         .map_err(|error| error.to_string())
 }
 
-fn sender_option(sender: SenderModel) -> &'static str {
-    match sender {
-        SenderModel::Lnd => "lnd",
-        SenderModel::Ldk => "ldk",
-        SenderModel::FeeOnly => "fee",
-    }
-}
-
 fn listed<T>(values: &[T], write: impl Fn(&T) -> String) -> String {
     values.iter().map(write).collect::<Vec<_>>().join(",")
 }
@@ -184,7 +176,7 @@ impl Options {
             format!("--demand {}", listed(&self.demand, ToString::to_string)),
             format!(
                 "--senders {}",
-                listed(&self.senders, |sender| sender_option(*sender).into())
+                listed(&self.senders, |sender| sender.as_str().into())
             ),
             format!(
                 "--amounts {}",

@@ -98,12 +98,11 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T,
 }
 
 pub(crate) fn sender(text: &str) -> Result<SenderModel, String> {
-    match text {
-        "lnd" => Ok(SenderModel::Lnd),
-        "ldk" => Ok(SenderModel::Ldk),
-        "fee" | "feeonly" => Ok(SenderModel::FeeOnly),
-        _ => Err("take lnd, ldk or fee".into()),
+    // The figures name it so.
+    if text == "feeonly" {
+        return Ok(SenderModel::FeeOnly);
     }
+    parsed(text)
 }
 
 /// Sat on the command line, where the library has msat.

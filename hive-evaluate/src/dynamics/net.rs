@@ -194,9 +194,10 @@ impl Net {
 
     fn parts(&self, arc: Arc, sender: SenderModel, amount: Msat) -> Option<Parts> {
         let policy = self.policies[arc as usize].as_ref()?;
-        let fits = policy.htlc_minimum <= amount && amount <= policy.htlc_maximum;
         let capacity = Msat::new(self.capacity[arc as usize / 2]).to_sat_floor();
-        let hop = sender.hop(amount, capacity).filter(|_| fits)?;
+        let hop = sender
+            .hop(amount, capacity)
+            .filter(|_| policy.admits(amount))?;
         let fee = policy.fee(amount).map_or(u64::MAX, Msat::get);
         let rest = (sender.charge(policy, amount) - fee).saturating_add(hop);
         let inbound = self.inbound_fee(sender, arc, amount.get());

@@ -3,7 +3,7 @@
 use super::settings::{ConfigError, Key, Settings};
 use super::values::{flag, list, msat, ppm, sat, whole};
 use hive_planner::demand::{AmountModel, DemandModel, ParseAmountsError};
-use hive_planner::routes::SenderModel;
+use hive_planner::routes::{ParseSenderError, SenderModel};
 use hive_planner::{Grid, PlannerConfig};
 use hive_types::{Ppm, Sat};
 use std::ops::RangeInclusive;
@@ -82,12 +82,8 @@ fn demand(text: &str) -> Result<DemandModel, String> {
 }
 
 fn sender(text: &str) -> Result<SenderModel, String> {
-    match text {
-        "lnd" => Ok(SenderModel::Lnd),
-        "ldk" => Ok(SenderModel::Ldk),
-        "fee" => Ok(SenderModel::FeeOnly),
-        _ => Err("lnd, ldk or fee is expected".into()),
-    }
+    text.parse()
+        .map_err(|error: ParseSenderError| error.to_string())
 }
 
 fn grid_of_rates(text: &str) -> Result<Grid<Ppm>, String> {

@@ -52,8 +52,7 @@ pub(super) fn hops(
 
 /// Whether an HTLC of this amount passes: the direction is enabled and the limits fit.
 fn passes(edge: &Edge, amount: Msat) -> Option<&ChannelPolicy> {
-    edge.usable()
-        .filter(|policy| policy.htlc_minimum <= amount && amount <= policy.htlc_maximum)
+    edge.usable().filter(|policy| policy.admits(amount))
 }
 
 fn weigh(sender: SenderModel, amount: Msat, edge: &Edge) -> Option<Hop> {

@@ -58,9 +58,7 @@ pub fn price_route(steps: &[RouteStep], amount: Msat) -> Option<PricedRoute> {
 }
 
 fn carries(step: &RouteStep, amount: Msat) -> bool {
-    let fits = |policy: &ChannelPolicy| {
-        !policy.disabled && policy.htlc_minimum <= amount && amount <= policy.htlc_maximum
-    };
+    let fits = |policy: &ChannelPolicy| !policy.disabled && policy.admits(amount);
     amount <= step.capacity.to_msat_saturating() && step.policy.as_ref().is_none_or(fits)
 }
 

@@ -88,22 +88,27 @@ impl<'g> Prices<'g> {
             .iter()
             .filter_map(|hop| (hop.inbound > 0).then_some(hop.from))
             .collect();
-        let is_plain = |hop: &&Hop| hop.inbound == 0 && !surcharged.contains(&hop.from);
-        let plain = || hops.iter().filter(is_plain);
+        let is_plain = |hop: &Hop| hop.inbound == 0 && !surcharged.contains(&hop.from);
+        let has_inbound = !hops.iter().all(is_plain);
+        let fees = has_inbound.then(|| fees(graph, &hops));
+        let (plain, rest): (Vec<Hop>, Vec<Hop>) = hops.into_iter().partition(is_plain);
         let row = |hop: &Hop| places[hop.to.get()];
         let pack = |hop: &Hop| Packed::new(hop.fee + hop.rest, places[hop.from.get()]);
         Self {
             graph,
             first_hop: sender.first_hop(amount),
-            plain: Rows::of(places.len(), plain().map(|hop| (row(hop), pack(hop)))),
-            plain_edges: Rows::of(places.len(), plain().map(|hop| (row(hop), hop.edge.row()))),
-            inbound: (plain().count() < hops.len()).then(|| {
-                let rest = hops.iter().filter(|hop| !is_plain(hop));
-                let rest = rest.map(|hop| (row(hop), InboundHop::of(hop, &places)));
-                Inbound {
-                    rows: Rows::of(places.len(), rest),
-                    fees: fees(graph, &hops),
-                }
+            plain: Rows::of(places.len(), plain.iter().map(|hop| (row(hop), pack(hop)))),
+            plain_edges: Rows::of(
+                places.len(),
+                plain.iter().map(|hop| (row(hop), hop.edge.row())),
+            ),
+            inbound: fees.map(|fees| Inbound {
+                rows: Rows::of(
+                    places.len(),
+                    rest.iter()
+                        .map(|hop| (row(hop), InboundHop::of(hop, &places))),
+                ),
+                fees,
             }),
             places,
         }

@@ -14,6 +14,8 @@
 
 use hive_types::{ChannelPolicy, Msat, Sat};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+use thiserror::Error;
 
 /// LND `routing.DefaultAttemptCost`: what one failed attempt is worth avoiding, in msat.
 const LND_ATTEMPT_MSAT: u64 = 100_000;
@@ -62,6 +64,32 @@ pub enum SenderModel {
     /// LDK's probabilistic scorer without history: fee, base penalty, and liquidity penalty under
     /// balances that lie mostly at the ends (density `1/256 + 9 (x - 1/2)^8`).
     Ldk,
+}
+
+impl SenderModel {
+    /// The name that stands in options and settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FeeOnly => "fee",
+            Self::Lnd => "lnd",
+            Self::Ldk => "ldk",
+        }
+    }
+}
+
+/// A name that no sender has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("lnd, ldk or fee is expected")]
+pub struct ParseSenderError;
+
+impl FromStr for SenderModel {
+    type Err = ParseSenderError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::FeeOnly, Self::Lnd, Self::Ldk];
+        let named = all.into_iter().find(|sender| sender.as_str() == text);
+        named.ok_or(ParseSenderError)
+    }
 }
 
 impl SenderModel {

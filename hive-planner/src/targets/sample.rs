@@ -49,7 +49,7 @@ impl Class<'_> {
 
     /// Whether the policy lets the amount pass.
     pub(super) fn passes(&self, policy: &ChannelPolicy) -> bool {
-        policy.htlc_minimum <= self.amount && self.amount <= policy.htlc_maximum
+        policy.admits(self.amount)
     }
 
     /// What the payer's own hop counts for.
