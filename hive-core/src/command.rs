@@ -199,6 +199,7 @@ pub struct Member {
     /// Whether it signed two contents under one version.
     pub equivocated: bool,
     /// What this member blames it for.
+    #[serde(default)]
     pub flags: Vec<FlagRow>,
     /// Its agent's name and version, as it says.
     pub software: String,
