@@ -7,6 +7,9 @@
 
 mod cases;
 mod common;
+mod dry_run;
 mod fellows;
 mod opens_and_routes;
+mod oracle;
 mod properties;
+mod schema;
