@@ -13,6 +13,7 @@ use hive_core::{
 };
 use hive_planner::PlannerConfig;
 use hive_planner::graph::{Graph, GraphBuilder};
+use hive_policy::signature::Secret;
 use hive_policy::{LimitSettings, Limits, Mode};
 use hive_proto::{NodeSignature, Ticket};
 use hive_types::{
@@ -50,7 +51,12 @@ pub(crate) struct Net {
     /// Whether plans wait here until a test makes them.
     pub(crate) holds_plans: bool,
     pub(crate) plans: Vec<(usize, PlanRequest)>,
+    /// What members asked their oracles.
     pub(crate) questions: Vec<(usize, hive_policy::oracle::DecisionPacket)>,
+    /// Whether machines that boot from here on only say what they would do.
+    pub(crate) dry_run: bool,
+    /// Whether they know their oracle's secret.
+    pub(crate) has_oracle: bool,
     commands: u64,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
 }
@@ -64,6 +70,11 @@ pub(crate) fn secret(number: u8) -> SecretKey {
 pub(crate) fn node_id(number: u8) -> NodeId {
     let key = PublicKey::from_secret_key(SECP256K1, &secret(number));
     NodeId::from_bytes(key.serialize()).unwrap()
+}
+
+/// What every machine here shares with its oracle.
+pub(crate) fn oracle_secret() -> Secret {
+    Secret::new(vec![7; 32]).unwrap()
 }
 
 fn config(id: NodeId, mode: Mode) -> Config {
@@ -153,6 +164,8 @@ impl Net {
             holds_plans: false,
             plans: Vec::new(),
             questions: Vec::new(),
+            dry_run: false,
+            has_oracle: true,
             commands: 0,
             replies: BTreeMap::new(),
         };
@@ -188,7 +201,12 @@ impl Net {
         let seed = [peer.boot as u8 ^ (index as u8) << 4; 32];
         let restored: Snapshot = peer.stored.snapshot();
         let now = Self::now_of(peer, millis);
-        peer.hive = Some(Hive::new(config(peer.id, mode), seed, restored, now));
+        let config = Config {
+            dry_run: self.dry_run,
+            oracle_secret: self.has_oracle.then(oracle_secret),
+            ..config(peer.id, mode)
+        };
+        peer.hive = Some(Hive::new(config, seed, restored, now));
         let local = peer.local.clone();
         self.input(index, Input::Observed(&local));
     }
