@@ -70,7 +70,7 @@ fn an_absent_agent_is_told() {
     fs::write(&config, "mode = 'yolo'").unwrap();
     refused(
         &["status", "--config", config.to_str().unwrap()],
-        &["hive.toml", "advisor or autonomous"],
+        &["hive.toml", "advisor, autonomous or oracle"],
     );
 }
 
