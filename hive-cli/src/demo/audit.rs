@@ -4,6 +4,7 @@ use super::chronicle::Chronicle;
 use super::member::Member;
 use super::report::Report;
 use super::script::Show;
+use super::stage::Stage;
 use hive_core::{ActionResult, Done, Event, Reply};
 use hive_node::control::CommandName;
 use hive_sim::world::{ChannelState, Funding, World};
@@ -63,7 +64,7 @@ pub(crate) fn pushes(members: &[Member]) -> (usize, Msat, Msat) {
 
 /// Targets that one member wanted and did not get because another had it or got it.
 pub(crate) fn contended(show: &Show, chronicle: &Chronicle) -> usize {
-    let heard = show.story.heard();
+    let heard = show.stage.story.heard();
     let lost = heard.iter().filter_map(|heard| match &heard.event {
         Event::LockLost { target, .. } => Some((&heard.who, *target)),
         _ => None,
@@ -72,7 +73,7 @@ pub(crate) fn contended(show: &Show, chronicle: &Chronicle) -> usize {
         let locks = chronicle.locks_on(target);
         locks
             .iter()
-            .any(|(holder, _)| show.story.name(holder) != **who)
+            .any(|(holder, _)| show.stage.story.name(holder) != **who)
     });
     let targets: BTreeSet<NodeId> = contended.map(|(_, target)| target).collect();
     targets.len()
@@ -82,17 +83,28 @@ pub(crate) fn contended(show: &Show, chronicle: &Chronicle) -> usize {
 pub(crate) async fn violations(show: &Show, chronicle: &Chronicle, opens: &Opens) -> Vec<String> {
     let mut found = chronicle.faults();
     found.extend(chronicle.unfounded(&opens.fundings));
-    {
-        let world = show.ground.world();
-        found.extend(world.check_conservation().err());
-        found.extend(closed_channels(&world, &show.members));
-        for member in &show.members {
-            found.extend(overspent(&world, member, &opens.fundings));
-        }
-    }
-    for member in &show.members {
-        found.extend(store_faults(member, &opens.fundings));
+    found.extend(of_stage(&show.stage));
+    for member in &show.stage.members {
         found.extend(reply_faults(member).await);
+    }
+    found
+}
+
+/// What the world and the stores say of the money on any stage.
+pub(crate) fn of_stage(stage: &Stage) -> Vec<String> {
+    let mut found = Vec::new();
+    let fundings = {
+        let world = stage.ground.world();
+        let fundings = opens(&world, &stage.members).fundings;
+        found.extend(world.check_conservation().err());
+        found.extend(closed_channels(&world, &stage.members));
+        for member in &stage.members {
+            found.extend(overspent(&world, member, &fundings));
+        }
+        fundings
+    };
+    for member in &stage.members {
+        found.extend(store_faults(member, &fundings));
     }
     found
 }
@@ -206,32 +218,37 @@ async fn reply_faults(member: &Member) -> Vec<String> {
 /// Puts all figures together.
 pub(crate) async fn report(show: &Show, chronicle: &Chronicle) -> Report {
     let (opens, payments, earned) = {
-        let world = show.ground.world();
-        let earned = show.members.iter().map(|member| {
+        let world = show.stage.ground.world();
+        let earned = show.stage.members.iter().map(|member| {
             let fees = world.fees_earned(member.node);
             fees.unwrap_or_default()
         });
         let earned: Msat = earned.sum();
-        (opens(&world, &show.members), show.payments(&world), earned)
+        (
+            opens(&world, &show.stage.members),
+            show.payments(&world),
+            earned,
+        )
     };
     let violations = violations(show, chronicle, &opens).await;
     let meters: Vec<_> = show
+        .stage
         .members
         .iter()
         .map(|member| member.backend.meter())
         .collect();
-    let hours = show.story.elapsed().get() as f64 / 3_600_000.0;
+    let hours = show.stage.story.elapsed().get() as f64 / 3_600_000.0;
     let bytes: u64 = meters.iter().map(|meter| meter.bytes).sum();
-    let (pushes, pushed_msat, push_fees_msat) = pushes(&show.members);
+    let (pushes, pushed_msat, push_fees_msat) = pushes(&show.stage.members);
     let admitted: BTreeSet<NodeId> = chronicle.admitted().into_iter().collect();
     let is_in = |nodes: &dyn Fn(&NodeId) -> bool| {
-        let members = show.members.iter();
+        let members = show.stage.members.iter();
         members.filter(|member| nodes(&member.node)).count()
     };
     let departed = chronicle.departed();
     Report {
-        seed: show.seed,
-        members: show.members.len(),
+        seed: show.stage.seed,
+        members: show.stage.members.len(),
         nodes: show.size.0,
         channels: show.size.1,
         simulated_hours: (hours * 100.0).round() / 100.0,
@@ -254,7 +271,7 @@ pub(crate) async fn report(show: &Show, chronicle: &Chronicle) -> Report {
         payments,
         frames: meters.iter().map(|meter| meter.frames).sum(),
         largest_frame_bytes: meters.iter().map(|meter| meter.largest).max().unwrap_or(0),
-        bytes_per_member_hour: bytes_per_hour(bytes, show.members.len(), hours),
+        bytes_per_member_hour: bytes_per_hour(bytes, show.stage.members.len(), hours),
         violations,
         trials: show.trials.outcomes(),
         trial_details: show.trials.details(),

@@ -105,6 +105,15 @@ impl Chronicle {
         departed.collect()
     }
 
+    /// Nodes that were expelled.
+    pub(crate) fn expelled(&self) -> Vec<NodeId> {
+        let expelled = self.bodies().filter_map(|(_, body)| match body {
+            DecisionBody::Expel { node, .. } => Some(*node),
+            _ => None,
+        });
+        expelled.collect()
+    }
+
     /// Locks on a target: holder and action.
     pub(crate) fn locks_on(&self, target: &NodeId) -> Vec<(NodeId, ActionId)> {
         let locks = self.bodies().filter_map(|(author, body)| match body {

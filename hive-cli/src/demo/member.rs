@@ -1,6 +1,6 @@
 //! One member: a node of the world, a store on disk, and a real driver between them.
 
-use super::setting;
+use super::setting::{self, Wishes};
 use super::story::Story;
 use crate::embedded::{EmbeddedBackend, Ground, MemberClock};
 use crate::failure::Failure;
@@ -9,8 +9,7 @@ use hive_node::clock::Clock;
 use hive_node::control::{Call, CommandName, ControlError, Request};
 use hive_node::driver::{Driver, DriverError, Surroundings};
 use hive_node::store::Store;
-use hive_planner::graph::Graph;
-use hive_proto::tagged_hash;
+use hive_proto::{Record, tagged_hash};
 use hive_types::NodeId;
 use hive_types::limits::COMMAND_QUEUE;
 use serde_json::Value;
@@ -44,7 +43,7 @@ pub(crate) struct Role<'a> {
     pub(crate) features: &'a [u8],
     pub(crate) folder: PathBuf,
     pub(crate) seed: u64,
-    pub(crate) graph: &'a Graph,
+    pub(crate) wishes: &'a Wishes,
 }
 
 impl Member {
@@ -55,7 +54,7 @@ impl Member {
             features,
             folder,
             seed,
-            graph,
+            wishes,
         } = role;
         let backend = EmbeddedBackend::new(ground.clone(), node, name, features.to_vec());
         Ok(Self {
@@ -63,7 +62,7 @@ impl Member {
             node,
             backend: Arc::new(backend),
             folder,
-            config: setting::config(node, name, features, graph)?,
+            config: setting::config(node, name, features, wishes)?,
             seed,
             running: None,
         })
@@ -109,6 +108,16 @@ impl Member {
         self.running.as_ref().map(|running| &running.store)
     }
 
+    /// The records in its store; those that can be read.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let read = self.store().and_then(|store| store.load().ok());
+        let records = read.map(|read| read.records).unwrap_or_default();
+        let records = records
+            .into_iter()
+            .filter_map(|one| Record::parse(one).ok());
+        records.collect()
+    }
+
     /// What its operator allows.
     pub(crate) const fn limits(&self) -> &hive_policy::Limits {
         &self.config.limits
@@ -120,14 +129,42 @@ impl Member {
         command: CommandName,
         params: Value,
     ) -> Result<Value, ControlError> {
-        let stopped = || ControlError::new("stopped", "the agent does not run", "start it");
-        let request = Request::new(command, &params)
+        let answer = self.hand_over(command, &params).await?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Runs commands at once: all are handed over before the first answer is awaited.
+    pub(crate) async fn call_all(
+        &self,
+        command: CommandName,
+        params: impl IntoIterator<Item = Value>,
+    ) -> Vec<Result<Value, ControlError>> {
+        let mut awaited = Vec::new();
+        for params in params {
+            awaited.push(self.hand_over(command, &params).await);
+        }
+        let mut answers = Vec::new();
+        for answer in awaited {
+            answers.push(match answer {
+                Ok(answer) => answer.await.unwrap_or_else(|_| Err(stopped())),
+                Err(error) => Err(error),
+            });
+        }
+        answers
+    }
+
+    async fn hand_over(
+        &self,
+        command: CommandName,
+        params: &Value,
+    ) -> Result<oneshot::Receiver<Result<Value, ControlError>>, ControlError> {
+        let request = Request::new(command, params)
             .map_err(|reason| ControlError::new("bad_params", reason, command.usage()))?;
         let running = self.running.as_ref().ok_or_else(stopped)?;
         let (reply, answer) = oneshot::channel();
         let call = Call { request, reply };
         running.calls.send(call).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        Ok(answer)
     }
 
     /// A command's typed answer.
@@ -175,6 +212,10 @@ impl Member {
         closed(running.store).await;
         ended
     }
+}
+
+fn stopped() -> ControlError {
+    ControlError::new("stopped", "the agent does not run", "start it")
 }
 
 /// Waits until nobody holds the store any more, so that it can be opened again.

@@ -2,11 +2,13 @@
 
 mod audit;
 mod chronicle;
+mod houses;
 mod member;
 mod picture;
 mod report;
 mod script;
 mod setting;
+mod stage;
 mod story;
 mod trials;
 mod view;
@@ -14,12 +16,13 @@ mod view;
 use crate::embedded::Ground;
 use crate::failure::Failure;
 use crate::graph_file;
-use hive_node::driver::stop_signal;
 use hive_node::store::{STORE_FILE, Store};
+use houses::Street;
 use member::{Member, Role};
 use report::Report;
-use script::{Show, Trials};
-use setting::Setting;
+use script::Show;
+use setting::{Setting, Wishes};
+use stage::Stage;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use story::Story;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 use view::View;
 
 /// Exit status after SIGINT, as shells have it.
@@ -71,6 +75,39 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let size = (graph.node_count(), graph.channel_count());
     let count = usize::try_from(options.members).unwrap_or(usize::MAX);
     let setting = setting::build(&graph, count, options.seed)?;
+    let view = Arc::new(View::new(options.json, options.hours));
+    let street = Street {
+        folder: &folder,
+        seed: options.seed,
+        view: &view,
+    };
+    let Some(findings) = houses::play(&street)? else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let wishes = Wishes::usual(&graph);
+    let (runtime, mut show) = show(&street, setting, &wishes)?;
+    show.size = size;
+    show.length = hive_types::Millis::from_hours(options.hours.into());
+    show.started = started;
+    let (ground, story) = (show.stage.ground.clone(), show.stage.story.clone());
+    let report = houses::on_ground(&runtime, &ground, perform(&mut show));
+    view.end();
+    let Some(mut report) = report? else {
+        // The temporary folder goes on the way out.
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let told = [findings.lines.clone(), story.lines()].concat();
+    report.take_in(findings);
+    print(options, &report, &told)?;
+    Ok(ExitCode::from(u8::from(!report.is_good())))
+}
+
+/// The fleet, before anything happens.
+fn show(
+    street: &Street<'_>,
+    setting: Setting,
+    wishes: &Wishes,
+) -> Result<(Runtime, Show), Failure> {
     let Setting {
         world,
         members,
@@ -80,18 +117,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let (runtime, ground) = Ground::new(world)?;
     let names = members.iter().map(|(name, node)| (*node, name.clone()));
     let names = names.chain([(stranger, "stranger".to_owned())]).collect();
-    let view = View::new(options.json, options.hours);
-    let story = Story::new(ground.clone(), names, view);
+    let story = Story::new(ground.clone(), names, street.view.clone());
     let make = |name: &str, node| {
-        let folder = folder.join(name);
-        let (features, seed) = (features.as_slice(), options.seed);
         let role = Role {
             name,
             node,
-            features,
-            folder,
-            seed,
-            graph: &graph,
+            features: &features,
+            folder: street.folder.join(name),
+            seed: street.seed,
+            wishes,
         };
         Member::new(&ground, role)
     };
@@ -99,44 +133,21 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         .iter()
         .map(|(name, node)| make(name, *node))
         .collect();
-    let mut show = Show {
-        members: members?,
-        stranger: make("stranger", stranger)?,
-        seed: options.seed,
-        size,
-        length: hive_types::Millis::from_hours(options.hours.into()),
-        started,
-        trials: Trials::default(),
-        chronicle: chronicle::Chronicle::default(),
-        tickets: Vec::new(),
-        agreed: None,
-        payments: 0,
-        gone: Vec::new(),
+    let stranger = make("stranger", stranger)?;
+    let stage = Stage {
         ground: ground.clone(),
-        story: story.clone(),
+        story,
+        members: members?,
+        seed: street.seed,
     };
-    let report = runtime.block_on(async {
-        let stop = stop_signal()?;
-        tokio::select! {
-            () = ground.conduct() => Err(Failure::Internal("time ended".into())),
-            () = stop => Ok(None),
-            report = perform(&mut show) => report.map(Some),
-        }
-    });
-    story.end();
-    let Some(report) = report? else {
-        // The temporary folder goes on the way out.
-        return Ok(ExitCode::from(INTERRUPTED));
-    };
-    print(options, &report, &story)?;
-    Ok(ExitCode::from(u8::from(!report.is_good())))
+    Ok((runtime, Show::new(stage, stranger)))
 }
 
 async fn perform(show: &mut Show) -> Result<Report, Failure> {
     show.play().await?;
     let chronicle = std::mem::take(&mut show.chronicle);
     let mut report = audit::report(show, &chronicle).await;
-    for member in show.members.iter_mut().chain([&mut show.stranger]) {
+    for member in show.stage.members.iter_mut().chain([&mut show.stranger]) {
         if let Err(error) = member.stop().await {
             report.violations.push(format!("{}: {error}", member.name));
         }
@@ -180,7 +191,7 @@ fn must_be_empty(folder: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn print(options: &Options, report: &Report, story: &Arc<Story>) -> Result<(), Failure> {
+fn print(options: &Options, report: &Report, told: &[String]) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     let lines = report.lines();
     if options.json {
@@ -191,7 +202,7 @@ fn print(options: &Options, report: &Report, story: &Arc<Story>) -> Result<(), F
         lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     }
     if let Some(path) = &options.picture {
-        let all = [story.lines(), lines].concat();
+        let all = [told, &lines].concat();
         let drawn = std::fs::write(path, picture::draw(&all));
         drawn.map_err(|reason| Failure::unwritable(path, reason))?;
     }

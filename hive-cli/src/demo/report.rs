@@ -1,5 +1,6 @@
 //! What the demo found, for people and as JSON.
 
+use super::houses::Findings;
 use hive_types::{Msat, Sat};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -12,6 +13,36 @@ pub(crate) enum Outcome {
     Held,
     /// It did not, or the trial could not be made.
     Failed,
+}
+
+/// How the trials ended.
+#[derive(Default)]
+pub(crate) struct Trials(BTreeMap<&'static str, (Outcome, String)>);
+
+impl Trials {
+    pub(crate) fn end(&mut self, name: &'static str, held: bool, how: String) {
+        let outcome = if held { Outcome::Held } else { Outcome::Failed };
+        self.0.insert(name, (outcome, how));
+    }
+
+    /// Takes in how others ended.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    pub(crate) fn outcomes(&self) -> BTreeMap<&'static str, Outcome> {
+        let outcomes = self.0.iter();
+        outcomes
+            .map(|(name, (outcome, _))| (*name, *outcome))
+            .collect()
+    }
+
+    pub(crate) fn details(&self) -> BTreeMap<&'static str, String> {
+        let details = self.0.iter();
+        details
+            .map(|(name, (_, how))| (*name, how.clone()))
+            .collect()
+    }
 }
 
 /// Everything that was measured.
@@ -60,6 +91,13 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Adds what came of the houses beside the fleet's.
+    pub(crate) fn take_in(&mut self, findings: Findings) {
+        self.violations.extend(findings.violations);
+        self.trials.extend(findings.trials.outcomes());
+        self.trial_details.extend(findings.trials.details());
+    }
+
     /// Whether everything is as it must be.
     pub(crate) fn is_good(&self) -> bool {
         let all_held = self.trials.values().all(|trial| *trial == Outcome::Held);

@@ -16,6 +16,12 @@ use std::sync::Arc;
 /// Nodes of the network that is made when no graph is given.
 const NODES: u32 = 1_500;
 
+/// Nodes of the network of a house beside the fleet's.
+const SMALL_NODES: u32 = 300;
+
+/// Channels of a node that is alone in its fleet.
+const LONE_PEERS: usize = 3;
+
 /// What a member's node begins with on chain; four outputs.
 const WALLET: Sat = Sat::new(20_000_000);
 
@@ -60,6 +66,54 @@ pub(crate) fn made_graph(seed: u64) -> Graph {
     })
 }
 
+/// A small network of its own for a house beside the fleet's.
+pub(crate) fn small_graph(what: &str, seed: u64) -> Arc<Graph> {
+    Arc::new(generate(&GeneratorConfig {
+        nodes: SMALL_NODES,
+        seed: seed_of(what, seed),
+    }))
+}
+
+/// A small world in which one node with money on chain has channels with some peers.
+pub(crate) fn lone_node(
+    what: &str,
+    seed: u64,
+    wallet: Sat,
+) -> Result<(World, NodeId, Arc<Graph>), Failure> {
+    let graph = small_graph(what, seed);
+    let mut world = World::from_graph(
+        &graph,
+        WorldConfig {
+            seed: seed_of(what, seed),
+            ..WorldConfig::default()
+        },
+    );
+    let mut spec = NodeSpec::agent(wallet);
+    spec.policy = asking(&spec, RATE);
+    let node = world.add_node(spec);
+    let node = node.map_err(|error| impossible(&error))?;
+    for peer in peers(&graph, LONE_PEERS)? {
+        let half = Msat::new(CHANNEL.get() * 500);
+        let settled = world.settled_channel(node, peer, CHANNEL, half);
+        settled.map_err(|error| impossible(&error))?;
+    }
+    Ok((world, node, graph))
+}
+
+/// A node's policy with no base fee and another rate.
+fn asking(spec: &NodeSpec, rate: Ppm) -> ChannelPolicy {
+    ChannelPolicy {
+        base: Msat::ZERO,
+        rate,
+        ..spec.policy
+    }
+}
+
+/// What a world refuses although it is made for it.
+pub(crate) fn impossible(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Internal(format!("the world: {error}"))
+}
+
 /// 32 bytes for one use of the demo's seed.
 pub(crate) fn seed_of(what: &str, seed: u64) -> [u8; 32] {
     tagged_hash("hive/demo", &[what.as_bytes(), &seed.to_le_bytes()]).to_bytes()
@@ -78,22 +132,17 @@ pub(crate) fn build(graph: &Arc<Graph>, count: usize, seed: u64) -> Result<Setti
             ..WorldConfig::default()
         },
     );
-    let internal = |error: &dyn std::fmt::Display| Failure::Internal(format!("the world: {error}"));
     let mut spec = NodeSpec::agent(WALLET);
-    spec.policy = ChannelPolicy {
-        base: Msat::ZERO,
-        rate: RATE,
-        ..spec.policy
-    };
+    spec.policy = asking(&spec, RATE);
     let features = spec.features.clone();
     let mut members = Vec::new();
     for place in 0..count {
         let id = world.add_node(spec.clone());
-        members.push((name(place), id.map_err(|error| internal(&error))?));
+        members.push((name(place), id.map_err(|error| impossible(&error))?));
     }
     let stranger = world
         .add_node(NodeSpec::agent(Sat::ZERO))
-        .map_err(|error| internal(&error))?;
+        .map_err(|error| impossible(&error))?;
     for place in 0..count {
         let next = (place + 1) % count;
         let (own, fellow) = (members[place].1, members[next].1);
@@ -101,7 +150,7 @@ pub(crate) fn build(graph: &Arc<Graph>, count: usize, seed: u64) -> Result<Setti
         for (with, permille) in [(peers[place], dry), (peers[next], 350), (fellow, 500)] {
             let at_target = Msat::new(CHANNEL.get() * permille);
             let settled = world.settled_channel(own, with, CHANNEL, at_target);
-            settled.map_err(|error| internal(&error))?;
+            settled.map_err(|error| impossible(&error))?;
         }
     }
     world.set_traffic(Some(TrafficConfig {
@@ -142,28 +191,53 @@ fn name(place: usize) -> String {
     name.unwrap_or_else(|| format!("member{}", place + 1))
 }
 
-/// What every member's operator sets.
+/// What an operator sets.
+pub(crate) struct Wishes {
+    pub(crate) limits: LimitSettings,
+    pub(crate) mode: Mode,
+    pub(crate) planner: PlannerConfig,
+    pub(crate) plan_interval: Millis,
+    /// Money for new channels, and how many.
+    pub(crate) capital: Sat,
+    pub(crate) slots: u32,
+}
+
+impl Wishes {
+    /// What the operators of the fleet's members set.
+    pub(crate) fn usual(graph: &Graph) -> Self {
+        Self {
+            limits: LimitSettings {
+                budget_per_day: Sat::new(20_000),
+                capital_per_day: Sat::new(9_000_000),
+                opens_per_day: 3,
+                actions_per_hour: 60,
+                channel_min: Sat::new(1_000_000),
+                channel_max: Sat::new(3_000_000),
+                // The sample of demand is small here, so the planner is never very sure.
+                min_confidence: Ppm::ZERO,
+                ..LimitSettings::default()
+            },
+            mode: Mode::Advisor,
+            planner: planner(graph),
+            plan_interval: PLAN_INTERVAL,
+            capital: Sat::new(9_000_000),
+            slots: 3,
+        }
+    }
+}
+
+/// The settings of one agent.
 pub(crate) fn config(
     node_id: NodeId,
     name: &str,
     features: &[u8],
-    graph: &Graph,
+    wishes: &Wishes,
 ) -> Result<hive_core::Config, Failure> {
-    let limits = Limits::new(LimitSettings {
-        budget_per_day: Sat::new(20_000),
-        capital_per_day: Sat::new(9_000_000),
-        opens_per_day: 3,
-        actions_per_hour: 60,
-        channel_min: Sat::new(1_000_000),
-        channel_max: Sat::new(3_000_000),
-        // The sample of demand is small here, so the planner is never very sure.
-        min_confidence: Ppm::ZERO,
-        ..LimitSettings::default()
-    });
+    let limits = Limits::new(wishes.limits.clone());
     let limits = limits.map_err(|error| Failure::Internal(error.to_string()))?;
     let constraint = Constraint {
-        capital: Sat::new(9_000_000),
-        slots: 3,
+        capital: wishes.capital,
+        slots: wishes.slots,
         channel_min: limits.channel_min,
         channel_max: limits.channel_max,
     };
@@ -174,10 +248,10 @@ pub(crate) fn config(
         addresses: vec![format!("{name}.example:9735")],
         capabilities: Capabilities::from_features(features),
         limits,
-        mode: Mode::Advisor,
-        planner: planner(graph),
+        mode: wishes.mode,
+        planner: wishes.planner,
         constraint,
-        plan_interval: PLAN_INTERVAL,
+        plan_interval: wishes.plan_interval,
         sharing: BTreeMap::new(),
         oracle_secret: None,
         dry_run: false,

@@ -20,7 +20,9 @@ pub(crate) struct Story {
     ground: Arc<Ground>,
     begin: UnixMillis,
     names: BTreeMap<NodeId, String>,
-    view: View,
+    view: Arc<View>,
+    /// Whether only the narrator speaks.
+    is_narrated: bool,
     inner: Mutex<Inner>,
 }
 
@@ -36,15 +38,34 @@ impl Story {
     pub(crate) fn new(
         ground: Arc<Ground>,
         names: BTreeMap<NodeId, String>,
-        view: View,
+        view: Arc<View>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::of(ground, names, view, false))
+    }
+
+    /// A story of which only the narrator's lines are shown.
+    pub(crate) fn narrated(
+        ground: Arc<Ground>,
+        names: BTreeMap<NodeId, String>,
+        view: Arc<View>,
+    ) -> Arc<Self> {
+        Arc::new(Self::of(ground, names, view, true))
+    }
+
+    fn of(
+        ground: Arc<Ground>,
+        names: BTreeMap<NodeId, String>,
+        view: Arc<View>,
+        is_narrated: bool,
+    ) -> Self {
+        Self {
             begin: ground.now(),
             ground,
             names,
             view,
+            is_narrated,
             inner: Mutex::default(),
-        })
+        }
     }
 
     /// Listens to a member until its agent ends.
@@ -93,11 +114,6 @@ impl Story {
         self.view.tick(self.elapsed());
     }
 
-    /// Ends the live view.
-    pub(crate) fn end(&self) {
-        self.view.end();
-    }
-
     fn hear(&self, who: &str, event: Event) {
         let (who_says, text) = match &event {
             event if fleet_event(event) => ("the fleet", self.fleet_line(event)),
@@ -113,7 +129,7 @@ impl Story {
             inner.heard.push(heard);
             who_says != "the fleet" || inner.told.insert(key)
         };
-        if let Some(text) = text.filter(|_| is_new) {
+        if let Some(text) = text.filter(|_| is_new && !self.is_narrated) {
             self.line(who_says, &text);
         }
     }

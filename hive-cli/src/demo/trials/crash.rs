@@ -12,19 +12,21 @@ const AWAY: Millis = Millis::from_secs(600);
 pub(crate) async fn crash(show: &mut Show) -> Result<(), Failure> {
     const NAME: &str = "crash_before_funding";
     let mut fuses: Vec<_> = show
+        .stage
         .members
         .iter()
         .map(|member| member.backend.stop_before_next_open())
         .collect();
-    let end = show.ground.now().plus(Millis::from_secs(5_400));
+    let end = show.stage.ground.now().plus(Millis::from_secs(5_400));
     let mut burnt = Vec::new();
-    while burnt.is_empty() && show.ground.now() < end {
-        show.pause(Millis::new(100)).await;
+    while burnt.is_empty() && show.stage.ground.now() < end {
+        show.stage.pause(Millis::new(100)).await;
         for (place, fuse) in fuses.iter_mut().enumerate() {
             burnt.extend(fuse.try_recv().ok().map(|id| (place, id)));
         }
     }
-    show.members
+    show.stage
+        .members
         .iter()
         .for_each(|member| member.backend.go_on());
     for (place, fuse) in fuses.iter_mut().enumerate() {
@@ -44,23 +46,23 @@ pub(crate) async fn crash(show: &mut Show) -> Result<(), Failure> {
     for (place, _) in &burnt {
         let text = format!(
             "-- the agent of {} crashes before it funds",
-            show.members[*place].name
+            show.stage.members[*place].name
         );
-        show.story.tell(&text);
-        show.members[*place].crash().await;
+        show.stage.story.tell(&text);
+        show.stage.members[*place].crash().await;
     }
-    let funded = show.ground.world().fundings().len();
-    show.pause(AWAY).await;
+    let funded = show.stage.ground.world().fundings().len();
+    show.stage.pause(AWAY).await;
     for (place, _) in &burnt {
-        show.members[*place].start(&show.ground, &show.story)?;
+        show.stage.members[*place].start(&show.stage.ground, &show.stage.story)?;
         let text = format!(
             "-- {} starts again from its store",
-            show.members[*place].name
+            show.stage.members[*place].name
         );
-        show.story.tell(&text);
+        show.stage.story.tell(&text);
     }
-    let back = show.until_member(place).await;
-    show.pause(Millis::from_secs(60)).await;
+    let back = show.stage.until_member(place).await;
+    show.stage.pause(Millis::from_secs(60)).await;
     show.remember()?;
     let (held, how) = after_crash(show, place, id, back)?;
     let how = format!("{how}; {funded} fundings on the chain at the crash");
@@ -76,7 +78,7 @@ fn after_crash(
     id: ActionId,
     back: bool,
 ) -> Result<(bool, String), Failure> {
-    let member = &show.members[place];
+    let member = &show.stage.members[place];
     let Some(store) = member.store() else {
         return Ok((false, format!("{} does not run", member.name)));
     };
@@ -91,7 +93,7 @@ fn after_crash(
     let target = open.target;
     let locks = show.chronicle.locks_on(&target);
     let granted = locks.contains(&(member.node, id));
-    let world = show.ground.world();
+    let world = show.stage.ground.world();
     let own = |one: &&hive_sim::world::Funding| one.opener == member.node && one.target == target;
     let count = world.fundings().iter().filter(own).count();
     let rights = locks
@@ -102,7 +104,7 @@ fn after_crash(
     let how = format!(
         "{} held {} by decision, stopped before funding, is back: the action ended as {:?}, {count} channels for {rights} locks",
         member.name,
-        show.story.name(&target),
+        show.stage.story.name(&target),
         stored.state
     );
     Ok((held, how))

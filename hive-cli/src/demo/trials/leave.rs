@@ -9,25 +9,27 @@ use serde_json::Value;
 
 /// A member leaves; what joining changed is as before.
 pub(crate) async fn leave(show: &mut Show) -> Result<(), Failure> {
-    let place = show.members.len() - 1;
-    let node = show.members[place].node;
+    let place = show.stage.members.len() - 1;
+    let node = show.stage.members[place].node;
     show.remember()?;
-    let saved = match show.members[place].store() {
+    let saved = match show.stage.members[place].store() {
         Some(store) => store.load()?.saved_fees,
         None => Vec::new(),
     };
-    let text = format!("-- {} leaves", show.members[place].name);
-    show.story.tell(&text);
-    show.command(place, C::HiveLeave, Value::Null).await?;
-    let out = async |show: &Show| {
-        let status = show.members[place].status().await;
+    let text = format!("-- {} leaves", show.stage.members[place].name);
+    show.stage.story.tell(&text);
+    show.stage.command(place, C::HiveLeave, Value::Null).await?;
+    let out = async || {
+        let status = show.stage.members[place].status().await;
         status.is_some_and(|status| status.stage == "alone")
     };
-    let alone = show.until(Millis::from_secs(900), out).await;
+    let alone = show.stage.until(Millis::from_secs(900), out).await;
     show.gone.push(place);
-    let forgotten = async |show: &Show| {
+    let forgotten = async || {
         for other in show.staying() {
-            let reply = show.members[other].ask(C::HiveMembers, Value::Null).await;
+            let reply = show.stage.members[other]
+                .ask(C::HiveMembers, Value::Null)
+                .await;
             let is_there = match reply {
                 Ok(Reply::Members(rows)) => rows.iter().any(|row| row.node_id == node),
                 _ => true,
@@ -38,16 +40,16 @@ pub(crate) async fn leave(show: &mut Show) -> Result<(), Failure> {
         }
         true
     };
-    let forgotten = show.until(Millis::from_secs(900), forgotten).await;
+    let forgotten = show.stage.until(Millis::from_secs(900), forgotten).await;
     // The fees are set back one by one.
-    show.pause(Millis::from_secs(300)).await;
+    show.stage.pause(Millis::from_secs(300)).await;
     show.remember()?;
     let restored = restored_fees(show, node, &saved);
     let locks = locks_of(show, node).await;
     let held = alone && forgotten && locks == 0 && restored == saved.len();
     let how = format!(
         "{} is {}, {} in the others' rosters; {locks} locks stay; {restored} of {} fees are as before joining",
-        show.members[place].name,
+        show.stage.members[place].name,
         if alone { "alone" } else { "not out" },
         if forgotten { "no more" } else { "still" },
         saved.len()
@@ -58,7 +60,7 @@ pub(crate) async fn leave(show: &mut Show) -> Result<(), Failure> {
 
 /// How many of the saved policies the node has again, by the world.
 fn restored_fees(show: &Show, node: NodeId, saved: &[(ChannelId, ChannelPolicy)]) -> usize {
-    let world = show.ground.world();
+    let world = show.stage.ground.world();
     let is_back = |(id, policy): &&(ChannelId, ChannelPolicy)| {
         let channel = world.channel(*id);
         channel.is_some_and(|channel| {
@@ -74,7 +76,9 @@ fn restored_fees(show: &Show, node: NodeId, saved: &[(ChannelId, ChannelPolicy)]
 async fn locks_of(show: &Show, node: NodeId) -> usize {
     let mut most = 0;
     for place in show.staying() {
-        let reply = show.members[place].ask(C::HiveLocks, Value::Null).await;
+        let reply = show.stage.members[place]
+            .ask(C::HiveLocks, Value::Null)
+            .await;
         let Ok(Reply::Locks(rows)) = reply else {
             continue;
         };

@@ -38,20 +38,21 @@ struct Rivals {
 /// approve one and the same at the same moment.
 pub(crate) async fn same_target(show: &mut Show) -> Result<(), Failure> {
     const NAME: &str = "same_target";
-    show.story
+    show.stage
+        .story
         .tell("-- the members lose sight of each other, and plan alone");
     isolate(show, true);
     let mut rivals = None;
-    let end = show.ground.now().plus(ALONE);
-    while rivals.is_none() && show.ground.now() < end {
-        show.pause(Millis::from_secs(60)).await;
+    let end = show.stage.ground.now().plus(ALONE);
+    while rivals.is_none() && show.stage.ground.now() < end {
+        show.stage.pause(Millis::from_secs(60)).await;
         rivals = find_rivals(show).await;
     }
     isolate(show, false);
-    show.story.tell("-- they see each other again");
-    let all_linked = async |show: &Show| {
-        let fellows = show.members.len() - 1;
-        for member in &show.members {
+    show.stage.story.tell("-- they see each other again");
+    let all_linked = async || {
+        let fellows = show.stage.members.len() - 1;
+        for member in &show.stage.members {
             let status = member.status().await;
             if status.is_none_or(|status| status.connected < fellows) {
                 return false;
@@ -59,27 +60,30 @@ pub(crate) async fn same_target(show: &mut Show) -> Result<(), Failure> {
         }
         true
     };
-    show.until(Millis::from_secs(1_800), all_linked).await;
+    show.stage.until(Millis::from_secs(1_800), all_linked).await;
     let Some(rivals) = rivals else {
         show.trials
             .end(NAME, false, "no two ever wanted the same target".into());
         return Ok(());
     };
-    let target = show.story.name(&rivals.target);
-    let [one, other] = rivals.places.map(|place| show.members[place].name.clone());
-    show.story
+    let target = show.stage.story.name(&rivals.target);
+    let [one, other] = rivals
+        .places
+        .map(|place| show.stage.members[place].name.clone());
+    show.stage
+        .story
         .tell(&format!("-- {one} and {other} approve {target} at once"));
     let approve = |number: usize| {
         let params = json!({"id": rivals.ids[number].to_string()});
-        show.members[rivals.places[number]].call(C::HiveApprove, params)
+        show.stage.members[rivals.places[number]].call(C::HiveApprove, params)
     };
     let (first, second) = tokio::join!(approve(0), approve(1));
     let approved = usize::from(first.is_ok()) + usize::from(second.is_ok());
-    show.pause(Millis::from_secs(300)).await;
+    show.stage.pause(Millis::from_secs(300)).await;
     show.remember()?;
     let counts = rivals
         .places
-        .map(|place| funded(show, place, &rivals.target));
+        .map(|place| show.stage.funded_to(place, &rivals.target));
     let locks = show.chronicle.locks_on(&rivals.target).len();
     // The slower of two may be refused at once when the other's lock is known to it already: what
     // counts is that one opens and only one.
@@ -94,7 +98,7 @@ pub(crate) async fn same_target(show: &mut Show) -> Result<(), Failure> {
 
 async fn find_rivals(show: &Show) -> Option<Rivals> {
     let mut wanted: BTreeMap<NodeId, (usize, ActionId)> = BTreeMap::new();
-    for (place, member) in show.members.iter().enumerate() {
+    for (place, member) in show.stage.members.iter().enumerate() {
         for (target, id) in pending(member).await {
             let Some((rival, rival_id)) = wanted.insert(target, (place, id)) else {
                 continue;
@@ -109,22 +113,12 @@ async fn find_rivals(show: &Show) -> Option<Rivals> {
     None
 }
 
-/// Channels to a target that a member funded, says the chain.
-fn funded(show: &Show, place: usize, target: &NodeId) -> usize {
-    let node = show.members[place].node;
-    let world = show.ground.world();
-    let fundings = world.fundings().iter();
-    fundings
-        .filter(|one| one.target == *target && one.opener == node)
-        .count()
-}
-
 /// Cuts all members off from each other, or lets them meet again.
 fn isolate(show: &Show, cut: bool) {
     {
-        let mut world = show.ground.world();
-        for from in &show.members {
-            for to in show.members.iter().filter(|to| to.node != from.node) {
+        let mut world = show.stage.ground.world();
+        for from in &show.stage.members {
+            for to in show.stage.members.iter().filter(|to| to.node != from.node) {
                 // Both are nodes of this world.
                 let _ = world.set_blocked(from.node, to.node, cut);
                 if cut {
@@ -133,5 +127,5 @@ fn isolate(show: &Show, cut: bool) {
             }
         }
     }
-    show.ground.ring();
+    show.stage.ground.ring();
 }

@@ -16,10 +16,10 @@ const FLOOD_STEPS: u32 = 100;
 
 /// A stranger floods the founder while the last honest member joins with `params`.
 pub(crate) async fn flood(show: &mut Show, params: Value) -> Result<(), Failure> {
-    let place = show.members.len() - 1;
-    let founder = show.members[0].node;
-    show.story.tell("-- a stranger floods the founder");
-    let begun = show.ground.now();
+    let place = show.stage.members.len() - 1;
+    let founder = show.stage.members[0].node;
+    show.stage.story.tell("-- a stranger floods the founder");
+    let begun = show.stage.ground.now();
     let flooded = async {
         let backend = &show.stranger.backend;
         let mut sent = 0;
@@ -27,23 +27,23 @@ pub(crate) async fn flood(show: &mut Show, params: Value) -> Result<(), Failure>
             // The link may have been cut by the founder's node: a flooder dials again.
             let _ = backend.connect(founder, &[]).await;
             for number in 0..FLOOD_FRAMES / FLOOD_STEPS {
-                let frame = rubbish(show.seed, step, number);
+                let frame = rubbish(show.stage.seed, step, number);
                 sent += u32::from(backend.send(founder, frame).await.is_ok());
             }
-            show.pause(Millis::new(100)).await;
+            show.stage.pause(Millis::new(100)).await;
         }
         sent
     };
     let joined = async {
-        let reply = show.members[place].call(C::HiveJoin, params).await;
-        reply.is_ok() && show.until_member(place).await
+        let reply = show.stage.members[place].call(C::HiveJoin, params).await;
+        reply.is_ok() && show.stage.until_member(place).await
     };
     let (sent, joined) = tokio::join!(flooded, joined);
-    let took = Millis::new(show.ground.now().get() - begun.get());
+    let took = Millis::new(show.stage.ground.now().get() - begun.get());
     let strange = strange_records(show)?;
-    let answers = show.members[0].status().await.is_some();
+    let answers = show.stage.members[0].status().await.is_some();
     let held = joined && strange == 0 && answers && sent > FLOOD_FRAMES / 2;
-    let name = &show.members[place].name;
+    let name = &show.stage.members[place].name;
     let how = match joined {
         true => format!(
             "{sent} frames of rubbish; {name} joined meanwhile, all over in {took}; {strange} records of strangers kept"
@@ -78,7 +78,7 @@ fn strange_records(show: &mut Show) -> Result<usize, Failure> {
     show.remember()?;
     let admitted = show.chronicle.admitted();
     let mut strange = 0;
-    for store in show.members.iter().filter_map(Member::store) {
+    for store in show.stage.members.iter().filter_map(Member::store) {
         let read = store.load()?;
         let mut authors = read.authors.iter();
         strange += authors
@@ -94,14 +94,15 @@ pub(crate) async fn tickets(show: &mut Show) -> Result<(), Failure> {
     let Some(used) = show.tickets.first().cloned() else {
         return Err(Failure::Internal("no ticket was made".into()));
     };
-    show.story.tell("-- the stranger forges a ticket");
-    let forged = forge(show.seed, &used)?;
+    show.stage.story.tell("-- the stranger forges a ticket");
+    let forged = forge(show.stage.seed, &used)?;
     let refused = try_ticket(show, &forged).await?;
     let redeemed = show.chronicle.redemptions(&forged.body().id);
     let how = format!("{refused}; the chain redeems it {redeemed} times");
     let held = redeemed == 0 && !is_in(show);
     show.trials.end("forged_ticket", held, how);
-    show.story
+    show.stage
+        .story
         .tell("-- the stranger uses a ticket that was used");
     let refused = try_ticket(show, &used).await?;
     let redeemed = show.chronicle.redemptions(&used.body().id);
@@ -126,16 +127,16 @@ fn forge(seed: u64, real: &Ticket) -> Result<Ticket, Failure> {
 
 /// Lets the stranger try until its agent gives up, and tells why it was refused.
 async fn try_ticket(show: &mut Show, ticket: &Ticket) -> Result<String, Failure> {
-    let before = show.story.heard().len();
+    let before = show.stage.story.heard().len();
     let params = json!({"ticket": ticket.to_string()});
     let asked = show.stranger.call(C::HiveJoin, params).await;
-    let over = async |show: &Show| {
+    let over = async || {
         let status = show.stranger.status().await;
         status.is_some_and(|status| status.stage == "alone" || status.tier.is_some())
     };
-    show.until(Millis::from_secs(900), over).await;
+    show.stage.until(Millis::from_secs(900), over).await;
     show.remember()?;
-    let heard = show.story.heard();
+    let heard = show.stage.story.heard();
     let mut reasons = heard
         .iter()
         .skip(before)
