@@ -115,6 +115,14 @@ impl Hive {
         stage.min(consent)
     }
 
+    /// The fleet that this node is in.
+    pub fn hive(&self) -> Option<HiveId> {
+        match &self.stage {
+            Stage::Member(member) => Some(member.identity.hive()),
+            _ => None,
+        }
+    }
+
     fn take_in(&mut self, input: Input<'_>) {
         match input {
             Input::Tick => {}

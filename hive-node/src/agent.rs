@@ -5,7 +5,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{BindError, Call, ControlServer};
 use crate::driver::{Driver, DriverError, Surroundings};
+use crate::http::ParseProxyError;
+use crate::oracle::Oracle;
 use crate::store::{Store, StoreError};
+use crate::webhook::Webhook;
 use hive_core::{Change, ChangeSet, Event, Hive};
 use hive_types::limits::{BACKEND_RETRY, COMMAND_QUEUE};
 use hive_types::{BootId, NodeId};
@@ -45,6 +48,9 @@ pub enum AgentError {
         /// Which node answers.
         found: NodeId,
     },
+    /// The proxy.
+    #[error(transparent)]
+    Proxy(#[from] ParseProxyError),
     /// The system gives no random numbers.
     #[error("no random numbers from /dev/urandom: {0}; without them no key is safe")]
     Random(io::Error),
@@ -55,6 +61,7 @@ pub struct Agent {
     driver: Driver<Hive>,
     server: ControlServer,
     calls: mpsc::Sender<Call>,
+    webhook: Option<(Webhook, broadcast::Receiver<Event>)>,
 }
 
 impl Agent {
@@ -83,17 +90,28 @@ impl Agent {
             store = %store.path().display(), boot = store.boot().get(), "starting");
         let clock = clock(store.boot());
         let machine = Hive::new(config.for_machine(&info), seed()?, restored, clock.now());
+        let hive = machine.hive();
         let around = Surroundings {
             backend,
             store,
-            clock,
+            clock: clock.clone(),
         };
         let (calls, receiver) = mpsc::channel(COMMAND_QUEUE);
-        let driver = Driver::new(machine, around, receiver);
+        let mut driver = Driver::new(machine, around, receiver);
+        if let Some(oracle) = &config.oracle {
+            driver = driver.with_oracle(Oracle::new(oracle, &config.http, clock.clone())?);
+        }
+        let mut told = None;
+        if let Some(webhook) = &config.webhook {
+            let webhook = Webhook::new(webhook, &config.http, clock, info.node_id, hive)?;
+            driver = driver.with_webhook(&webhook);
+            told = Some((webhook, driver.events()));
+        }
         Ok(Self {
             driver,
             server,
             calls,
+            webhook: told,
         })
     }
 
@@ -113,6 +131,10 @@ impl Agent {
     /// [`AgentError::Driver`] when the store failed on the way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), AgentError> {
         let serving = tokio::spawn(self.server.serve(self.calls));
+        // Ends with the driver, which alone sends events.
+        if let Some((webhook, events)) = self.webhook {
+            tokio::spawn(webhook.run(events));
+        }
         let ended = self.driver.run(stop).await;
         serving.abort();
         // Aborted or at its end: either way the socket is gone when this returns.

@@ -30,8 +30,11 @@ pub mod config;
 pub mod conformance;
 pub mod control;
 pub mod driver;
+pub mod http;
 pub mod log;
 mod nearest;
+pub mod oracle;
 pub mod store;
+pub mod webhook;
 
 pub use agent::{Agent, AgentError};

@@ -234,6 +234,9 @@ pub const CONTROL_TIMEOUT: Millis = Millis::from_secs(60);
 /// signature has, below which guessing it gets easier than breaking the hash.
 pub const SECRET_BYTES_MIN: usize = 32;
 
+/// Bytes of a file that holds such a secret: no key that anybody makes is longer.
+pub const SECRET_BYTES_MAX: usize = 1024;
+
 /// A signed answer counts for this long either way of now: slow links and clocks that are a little off,
 /// and no older answer played again.
 pub const SIGNATURE_WINDOW: Millis = Millis::from_secs(300);

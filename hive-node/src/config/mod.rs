@@ -23,14 +23,18 @@ mod fleet;
 mod limits;
 mod offer;
 mod planner;
+mod servers;
 mod settings;
 mod values;
 
 pub use fleet::FleetConfig;
+pub use servers::OracleConfig;
 pub use settings::{ConfigError, Key};
 
 use crate::backend::NodeInfo;
+use crate::http::HttpConfig;
 use crate::log::LogConfig;
+use crate::webhook::WebhookConfig;
 use hive_planner::PlannerConfig;
 use hive_policy::{Limits, Mode};
 use hive_types::limits::STORE_BYTES;
@@ -39,6 +43,7 @@ use settings::{CONFIG_FILE, Settings};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use values::flag;
 
 /// The file that is read from the data folder when no other is named.
 pub const CONFIG_FILE_NAME: &str = "hive.toml";
@@ -65,7 +70,11 @@ const GENERAL: &[Key] = &[
     },
     Key {
         name: "mode",
-        about: "who decides about spending: advisor or autonomous",
+        about: "who decides about spending: advisor, autonomous or oracle",
+    },
+    Key {
+        name: "dry_run",
+        about: "true: everything is checked and said, and nothing is spent or changed",
     },
     Key {
         name: "log.format",
@@ -89,6 +98,7 @@ static KEYS: std::sync::LazyLock<Vec<Key>> = std::sync::LazyLock::new(|| {
         limits::KEYS,
         offer::KEYS,
         planner::KEYS,
+        servers::KEYS,
     ];
     tables.concat()
 });
@@ -104,6 +114,8 @@ pub struct Config {
     pub store_bytes: u64,
     /// Who decides about spending when the store is new; later the operator's last word counts.
     pub mode: Mode,
+    /// Whether everything is checked and said but nothing that moves money or changes a fee is done.
+    pub dry_run: bool,
     /// What the operator allows.
     pub limits: Limits,
     /// What fellows are told, and what is done towards them.
@@ -112,6 +124,12 @@ pub struct Config {
     pub offer: Constraint,
     /// How plans are made.
     pub planner: PlannerConfig,
+    /// How webhook and oracle are reached.
+    pub http: HttpConfig,
+    /// Who is told of events.
+    pub webhook: Option<WebhookConfig>,
+    /// Who is asked in oracle mode.
+    pub oracle: Option<OracleConfig>,
     /// Logging.
     pub log: LogConfig,
 }
@@ -124,10 +142,14 @@ impl Config {
             control_socket: data_dir.join(SOCKET_FILE_NAME),
             store_bytes: STORE_BYTES,
             mode: Mode::default(),
+            dry_run: false,
             limits: Limits::default(),
             fleet: FleetConfig::default(),
             offer: offer::within(&Limits::default()),
             planner: PlannerConfig::default(),
+            http: HttpConfig::default(),
+            webhook: None,
+            oracle: None,
             log: LogConfig::default(),
         }
     }
@@ -184,8 +206,8 @@ impl Config {
             constraint: self.offer,
             plan_interval: self.fleet.plan_interval,
             sharing: self.fleet.sharing.clone(),
-            oracle_secret: None,
-            dry_run: false,
+            oracle_secret: self.oracle.as_ref().map(|oracle| oracle.secret.clone()),
+            dry_run: self.dry_run,
             manage_fees: self.fleet.manage_fees,
         }
     }
@@ -197,6 +219,9 @@ impl Config {
         config.fleet = fleet::read(settings)?;
         config.offer = offer::read(settings, &config.limits)?;
         config.planner = planner::read(settings)?;
+        if let Some(dry_run) = settings.read("dry_run", flag)? {
+            config.dry_run = dry_run;
+        }
         if let Some(socket) = settings.read("control_socket", path)? {
             config.control_socket = socket;
         }
@@ -213,6 +238,7 @@ impl Config {
             config.log.filter = filter;
         }
         config.log.file = settings.read("log.file", path)?;
+        servers::read(settings, &mut config)?;
         Ok(config)
     }
 }
@@ -354,7 +380,7 @@ mod tests {
             ),
             ("[limits]\nopted_out_kinds = ['close']", "none of open"),
             ("[limits]\nopted_out_peers = ['02ab']", "66 hex digits"),
-            ("mode = 'oracel'", "advisor or autonomous"),
+            ("mode = 'oracel'", "advisor, autonomous or oracle"),
             ("store_max_mb = 1", "from 16"),
             ("[fleet]\naddresses = ['nowhere']", "host:port"),
             ("[fleet]\nplan_minutes = 0", "from 1"),

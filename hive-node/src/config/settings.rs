@@ -172,6 +172,22 @@ impl Settings {
         self.read(name, |text| text.parse().map_err(|e: T::Err| e.to_string()))
     }
 
+    /// As [`Settings::read`], for a value that an error must not show.
+    pub(crate) fn secretive<T>(
+        &self,
+        name: &'static str,
+        reader: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
+        self.read(name, reader).map_err(|error| match error {
+            ConfigError::Value { origin, reason, .. } => ConfigError::Value {
+                origin,
+                value: UNSHOWN.into(),
+                reason,
+            },
+            error => error,
+        })
+    }
+
     /// As [`Settings::get`], with a reader of its own.
     pub(crate) fn read<T>(
         &self,
@@ -189,6 +205,9 @@ impl Settings {
         })
     }
 }
+
+/// What stands in place of a value that may hold a secret.
+const UNSHOWN: &str = "(not shown)";
 
 fn find(
     keys: &'static [Key],

@@ -7,6 +7,7 @@
 //! has failed, nothing is done any more.
 
 mod act;
+mod consult;
 mod outbox;
 mod plan;
 mod reads;
@@ -17,9 +18,12 @@ pub use stop::stop_signal;
 use crate::backend::LightningBackend;
 use crate::clock::Clock;
 use crate::control::{self, Call, ControlError, Wanted};
+use crate::oracle::Oracle;
 use crate::store::{Store, StoreError};
+use crate::webhook::{Watch, Webhook};
 use act::{Actor, Ended};
-use hive_core::{ActionResult, CommandId, Event, Input, Output};
+use consult::Consultant;
+use hive_core::{ActionResult, CommandError, CommandId, Event, Input, Output, Reply};
 use hive_types::limits::{EVENT_BACKLOG, EVENT_QUEUE};
 use hive_types::{Elapsed, NodeId, Now};
 use outbox::Outboxes;
@@ -92,6 +96,8 @@ pub struct Driver<M> {
     signed_sender: mpsc::Sender<Signed>,
     signed: mpsc::Receiver<Signed>,
     planner: Planner,
+    consultant: Consultant,
+    webhook: Option<Watch>,
     calls: mpsc::Receiver<Call>,
     waiting: BTreeMap<CommandId, oneshot::Sender<control::Reply>>,
     next_command: u64,
@@ -138,6 +144,8 @@ impl<M: Machine> Driver<M> {
             signed_sender,
             signed,
             planner: Planner::new(),
+            consultant: Consultant::new(),
+            webhook: None,
             calls,
             waiting: BTreeMap::new(),
             next_command: 0,
@@ -147,6 +155,21 @@ impl<M: Machine> Driver<M> {
             tasks: JoinSet::new(),
             around,
         }
+    }
+
+    /// The same driver with somebody to ask in oracle mode. Without, each question fails at once.
+    #[must_use]
+    pub fn with_oracle(mut self, oracle: Oracle) -> Self {
+        self.consultant.oracle = Some(oracle);
+        self
+    }
+
+    /// The same driver, whose status tells how this webhook fares. The caller runs the webhook, with
+    /// [`Driver::events`].
+    #[must_use]
+    pub fn with_webhook(mut self, webhook: &Webhook) -> Self {
+        self.webhook = Some(webhook.watch());
+        self
     }
 
     /// Events from now on. Who lags behind loses the oldest.
@@ -224,6 +247,10 @@ impl<M: Machine> Driver<M> {
                 Some(ended) = self.ended.recv() => self.take_ended(ended).await?,
                 Some(signed) = self.signed.recv() => self.take_signed(&signed).await?,
                 Some(made) = self.planner.next() => self.input(Input::Planned(made)).await?,
+                Some(advice) = self.consultant.next() => {
+                    let (action, answer) = (advice.action, advice.answer.clone());
+                    self.input(Input::Advice { action, answer }).await?;
+                }
                 Some(call) = self.calls.recv() => self.take_call(call).await?,
                 Some(task) = self.tasks.join_next() => task?,
             }
@@ -358,16 +385,23 @@ impl<M: Machine> Driver<M> {
             }
             Output::Observe => self.reads.observe.notify_one(),
             Output::Plan(request) => self.planner.start(*request),
-            // No oracle is reachable from here: after its time the question is the operator's.
-            Output::Consult { .. } => {}
-            Output::Reply { id, reply } => {
-                if let Some(waiting) = self.waiting.remove(&id) {
-                    answer(waiting, control::reply(reply));
-                }
+            Output::Consult { packet } => {
+                self.tasks.spawn(self.consultant.ask(packet));
             }
+            Output::Reply { id, reply } => self.reply(&id, reply),
             Output::Emit(event) => self.emit(event),
         }
         Ok(())
+    }
+
+    fn reply(&mut self, id: &CommandId, mut reply: Result<Reply, CommandError>) {
+        let Some(waiting) = self.waiting.remove(id) else {
+            return;
+        };
+        if let (Ok(Reply::Status(status)), Some(webhook)) = (&mut reply, &self.webhook) {
+            status.alerts.extend(webhook.now().alerts());
+        }
+        answer(waiting, control::reply(reply));
     }
 
     /// Dials, unless a dial to the same node is under way.

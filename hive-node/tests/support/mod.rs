@@ -6,6 +6,8 @@
     reason = "each test file uses a part of this"
 )]
 
+pub(crate) mod server;
+
 use async_trait::async_trait;
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use hive_core::{
