@@ -220,6 +220,8 @@ impl Hive {
         );
         self.out
             .audit(self.now.wall, "settle", Some(id), describe(&result));
+        self.fee_ended(&action.proposal.action, &result);
+        self.note_demand(&action.proposal.action, &result);
         self.tell_end(id, &action.proposal.action, result);
         self.out.push(Output::Observe);
     }

@@ -41,6 +41,7 @@ impl Hive {
             Command::Locks => self.locks(),
             Command::Contribution { node } => self.contribution(node),
             Command::Report { days } => Ok(Reply::Report(self.report(days))),
+            Command::RestoreFees { resume } => self.restore_fees(resume),
             Command::RotateKey => self.rotate_key().map(Reply::Done),
             Command::Refound => self.refound().map(Reply::Done),
         })

@@ -101,6 +101,11 @@ pub enum Command {
         /// How far back.
         days: u32,
     },
+    /// Set the fees from before joining again, in a fleet or not, and leave them so.
+    RestoreFees {
+        /// End that: set fees as agreed among fellows again.
+        resume: bool,
+    },
     /// Begin a new epoch with a new member key.
     RotateKey,
     /// Found the fleet again, alone, after its majority was lost for good.

@@ -154,6 +154,15 @@ pub enum Event {
         /// Who.
         author: NodeId,
     },
+    /// A fellow may do something wrong: it is blamed if that stays so.
+    Suspected {
+        /// Who.
+        node: NodeId,
+        /// Of what.
+        kind: FlagKind,
+        /// What was seen, in words and numbers.
+        evidence: String,
+    },
     /// A fellow is blamed for something: what this member itself found.
     Flagged {
         /// Who.

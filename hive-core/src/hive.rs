@@ -3,6 +3,7 @@
 use crate::actions::Actions;
 use crate::chance::Chance;
 use crate::config::Config;
+use crate::corridors::Corridors;
 use crate::event::Event;
 use crate::io::{Change, Input, Output, Snapshot};
 use crate::join::{Founding, Joining, JoiningKey};
@@ -41,6 +42,8 @@ pub struct Hive {
     pub(crate) bans: BanList,
     /// What fellows are blamed for.
     pub(crate) flags: Flags,
+    /// Fees among fellows.
+    pub(crate) corridors: Corridors,
     /// Votes that the operator may want to cast.
     pub(crate) vote_proposals: VoteProposals,
     /// What the node had forwarded when counting began.
@@ -90,7 +93,8 @@ impl Hive {
     /// Takes in what happened. Never fails and never blocks; a bad peer is an [`Event`].
     pub fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<Output> {
         self.now = now;
-        let is_answered = matches!(input, Input::Command { .. } | Input::Planned(_));
+        let is_answered = matches!(input, Input::Command { .. } | Input::Planned(_))
+            || self.corridors.is_restored() && ends_restoring(&input);
         if is_answered || !matches!(self.stage, Stage::Halted(_)) {
             self.take_in(input);
             self.advance();
@@ -171,4 +175,9 @@ impl Hive {
             self.out.emit(Event::BadPeer { peer, reason });
         }
     }
+}
+
+/// What a halted machine still needs to set fees back.
+const fn ends_restoring(input: &Input<'_>) -> bool {
+    matches!(input, Input::Observed(_) | Input::Completed { .. })
 }

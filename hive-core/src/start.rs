@@ -12,6 +12,7 @@ use crate::chance::Chance;
 use crate::clocks::Clocks;
 use crate::conduct::{META_FLAGS, restored_flags};
 use crate::config::Config;
+use crate::corridors::{Corridors, META_CORRIDORS};
 use crate::decide::META_CHECKPOINT;
 use crate::drain::Drains;
 use crate::event::Event;
@@ -335,6 +336,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             .map(|bytes| restored_flags(bytes))
             .unwrap_or_default(),
         vote_proposals: VoteProposals::restored(&meta),
+        corridors: Corridors::restored(meta.get(META_CORRIDORS), now.elapsed),
         epochs: restored_epochs(&meta),
         joining_key: meta
             .get(META_JOINING)
@@ -487,7 +489,7 @@ impl Hive {
         if !self.is_restoring() {
             self.tend_locks();
         }
-        self.tend_fees();
+        self.tend_corridors();
         self.tend_drains();
     }
 

@@ -92,8 +92,11 @@ pub mod corridor;
 mod gate;
 mod limits;
 pub mod oracle;
+pub mod outflow;
 mod refusal;
 pub mod signature;
+pub mod truce;
+pub mod truth;
 
 pub use gate::{
     Authorized, ClockMark, Ended, EntryState, Gate, GateChange, GateState, Halt, LedgerEntry, Mode,

@@ -19,14 +19,14 @@ pub use settle::{SettleError, Settlement};
 pub use state::{GateChange, GateState, Halt};
 
 use crate::{
-    corridor::{self, SavedFees},
+    corridor::{self, SavedFees, Terms},
     limits::Limits,
     refusal::{Ending, Refusal},
 };
 use clock::Clock;
 use hive_types::{
-    Action, ActionId, ActionKind, BlockHeight, Elapsed, FleetView, LocalSnapshot, LockView, Msat,
-    NodeId, Now, Proposal, Sat, SetPolicy, Tier, UnixMillis,
+    Action, ActionId, ActionKind, BlockHeight, Elapsed, LocalSnapshot, LockView, Msat, NodeId, Now,
+    Proposal, Sat, SetPolicy, Tier, UnixMillis,
 };
 use ledger::Ledger;
 use queue::Queue;
@@ -262,7 +262,7 @@ impl Gate {
         now: Now,
         id: ActionId,
         proposal: &Proposal,
-        (fleet, saved): (&FleetView, &SavedFees),
+        terms: &Terms<'_>,
         local: &LocalSnapshot,
         standing: Standing<'_>,
     ) -> Result<Authorized, Refusal> {
@@ -271,9 +271,9 @@ impl Gate {
         let Action::SetPolicy(set) = proposal.action else {
             return Err(Refusal::NotApproved { id });
         };
-        let plan = corridor::fee_changes(fleet, local, saved);
+        let plan = corridor::fee_changes(terms, local);
         let mut agreed = plan.set.iter().filter(|change| change.set == set);
-        if !agreed.any(|change| saved.contains_key(&change.channel_id)) {
+        if !agreed.any(|change| terms.saved.contains_key(&change.channel_id)) {
             let channel = set.channel;
             return Err(Refusal::NotAgreed { channel });
         }

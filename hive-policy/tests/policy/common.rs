@@ -1,4 +1,5 @@
 //! A small node and its proposals, for the tests of the gate.
+use hive_policy::corridor::{FeePlan, Floors, SavedFees, Terms};
 use hive_policy::{Gate, GateState, LimitSettings, Limits, Standing};
 use hive_types::*;
 
@@ -202,4 +203,62 @@ pub(crate) fn restart(gate: &mut Gate, state: &mut GateState) {
     let read: GateState = serde_json::from_str(&text).unwrap();
     assert_eq!(*state, read);
     *gate = Gate::restore(gate.limits().clone(), read);
+}
+
+pub(crate) fn fellow(number: u8, tier: Tier) -> FellowView {
+    FellowView {
+        node_id: node(number),
+        tier,
+        fresh: true,
+        privileges: Default::default(),
+        channels: Vec::new(),
+        constraint: Constraint::default(),
+        intents: Vec::new(),
+    }
+}
+
+pub(crate) fn fleet(members: &[(u8, Tier)]) -> FleetView {
+    FleetView {
+        me: Some(node(ME)),
+        members: members.iter().map(|(n, tier)| fellow(*n, *tier)).collect(),
+        ..FleetView::default()
+    }
+}
+
+static NO_FLOORS: Floors = Floors::new();
+
+/// What fees follow from while nothing drains.
+pub(crate) fn terms<'a>(fleet: &'a FleetView, saved: &'a SavedFees) -> Terms<'a> {
+    Terms {
+        fleet,
+        saved,
+        floors: &NO_FLOORS,
+    }
+}
+
+/// The own node with two channels, 10 and 11.
+pub(crate) fn two_channels() -> LocalSnapshot {
+    LocalSnapshot {
+        channels: vec![channel(10), channel(11)],
+        ..local()
+    }
+}
+
+/// Does what a plan says, as the core does.
+pub(crate) fn carry_out(plan: &FeePlan, local: &mut LocalSnapshot, saved: &mut SavedFees) {
+    saved.extend(plan.save.iter());
+    for change in &plan.set {
+        let mut ours = local.channels.iter_mut();
+        let own = ours
+            .find(|own| own.channel_id == change.channel_id)
+            .unwrap();
+        assert_eq!(own.scid, Some(change.set.channel));
+        own.local_policy = Some(change.set.policy);
+    }
+    saved.retain(|id, _| !plan.forget.contains(id));
+}
+
+pub(crate) fn fees(local: &LocalSnapshot, index: usize) -> (u64, u32) {
+    let policy = local.channels[index].local_policy.unwrap();
+    (policy.base.get(), policy.rate.get())
 }

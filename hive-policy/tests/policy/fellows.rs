@@ -2,59 +2,16 @@
 
 use crate::common::*;
 use hive_policy::bans::{BanError, BanList, effective};
-use hive_policy::corridor::{FeePlan, SavedFees, fee_changes, fellow_policy, restore_changes};
+use hive_policy::corridor::{self, FeePlan, SavedFees, fellow_policy, restore_changes};
 use hive_policy::{Gate, Mode, Refusal};
 use hive_types::{
-    ChannelPolicy, Constraint, FellowView, FleetView, LocalSnapshot, Millis, Msat, ObservationView,
-    Ppm, Tier, Toxicity, UnixMillis,
+    ChannelPolicy, FleetView, LocalSnapshot, Millis, Msat, ObservationView, Ppm, Tier, Toxicity,
+    UnixMillis,
     limits::{BAN_LIFETIME, BANS, EVIDENCE_LIFETIME},
 };
 
-fn fellow(number: u8, tier: Tier) -> FellowView {
-    FellowView {
-        node_id: node(number),
-        tier,
-        fresh: true,
-        privileges: Default::default(),
-        channels: Vec::new(),
-        constraint: Constraint::default(),
-        intents: Vec::new(),
-    }
-}
-
-fn fleet(members: &[(u8, Tier)]) -> FleetView {
-    FleetView {
-        me: Some(node(ME)),
-        members: members.iter().map(|(n, tier)| fellow(*n, *tier)).collect(),
-        ..FleetView::default()
-    }
-}
-
-/// The own node with two channels, 10 and 11.
-fn two_channels() -> LocalSnapshot {
-    LocalSnapshot {
-        channels: vec![channel(10), channel(11)],
-        ..local()
-    }
-}
-
-/// Does what a plan says, as the core does.
-fn carry_out(plan: &FeePlan, local: &mut LocalSnapshot, saved: &mut SavedFees) {
-    saved.extend(plan.save.iter());
-    for change in &plan.set {
-        let mut ours = local.channels.iter_mut();
-        let own = ours
-            .find(|own| own.channel_id == change.channel_id)
-            .unwrap();
-        assert_eq!(own.scid, Some(change.set.channel));
-        own.local_policy = Some(change.set.policy);
-    }
-    saved.retain(|id, _| !plan.forget.contains(id));
-}
-
-fn fees(local: &LocalSnapshot, index: usize) -> (u64, u32) {
-    let policy = local.channels[index].local_policy.unwrap();
-    (policy.base.get(), policy.rate.get())
+fn fee_changes(fleet: &FleetView, local: &LocalSnapshot, saved: &SavedFees) -> FeePlan {
+    corridor::fee_changes(&terms(fleet, saved), local)
 }
 
 #[test]
@@ -167,7 +124,7 @@ fn t11_joining_consents_to_the_agreed_fee_and_to_no_other() {
         after(0),
         id(1),
         &proposal(set),
-        (&all, &saved),
+        &terms(&all, &saved),
         &local,
         standing,
     );
@@ -182,7 +139,7 @@ fn t11_joining_consents_to_the_agreed_fee_and_to_no_other() {
         after(0),
         id(1),
         &proposal(other),
-        (&all, &saved),
+        &terms(&all, &saved),
         &local,
         standing,
     );
@@ -195,7 +152,7 @@ fn t11_joining_consents_to_the_agreed_fee_and_to_no_other() {
         after(0),
         id(1),
         &proposal(set),
-        (&all, &saved),
+        &terms(&all, &saved),
         &local,
         standing,
     );
@@ -205,7 +162,7 @@ fn t11_joining_consents_to_the_agreed_fee_and_to_no_other() {
         after(0),
         id(1),
         &proposal(set),
-        (&all, &saved),
+        &terms(&all, &saved),
         &local,
         standing,
     );

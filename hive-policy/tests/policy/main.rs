@@ -7,9 +7,12 @@
 
 mod cases;
 mod common;
+mod corridors;
+mod drains;
 mod dry_run;
 mod fellows;
 mod opens_and_routes;
 mod oracle;
 mod properties;
 mod schema;
+mod truth;
