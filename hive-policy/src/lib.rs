@@ -103,4 +103,4 @@ pub use gate::{
     Pending, SettleError, Settlement, Standing, Subject, Usage, Verdict,
 };
 pub use limits::{LimitSettings, Limits, LimitsError};
-pub use refusal::{Ending, Malformed, Refusal};
+pub use refusal::{Ending, Malformed, PolicyField, Refusal};

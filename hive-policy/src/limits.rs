@@ -1,13 +1,14 @@
 //! What an operator allows. A set of limits that contradicts itself is no set of limits.
 
-use hive_types::{ActionKind, FeeratePerKw, Msat, NodeId, Ppm, Sat, limits};
+mod check;
+
+pub use check::LimitsError;
+
+use check::{check_fees, check_opens, check_policies, check_ranges};
+use hive_types::{ActionKind, FeeratePerKw, Msat, NodeId, Ppm, Sat, ShortChannelId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::Deref;
-use thiserror::Error;
-
-/// The most satoshi there can ever be; a limit above it is a slip of the keyboard.
-const ALL_SAT: Sat = Sat::new(21_000_000 * 100_000_000);
 
 /// Limits as an operator writes them. [`Limits::new`] checks them against each other.
 ///
@@ -47,6 +48,31 @@ pub struct LimitSettings {
     /// A proposal that is less sure waits for the operator, also in autonomous mode. Default 500,000:
     /// as likely as not.
     pub min_confidence: Ppm,
+    /// Own payments begun in any hour, rebalances and probes, those that fail too; zero sends none. They
+    /// count as actions, too, so the smaller limit holds. Default 20.
+    pub sends_per_hour: u32,
+    /// Days after an open before the same peer may get another channel, up to 30; zero: at once.
+    /// Default 1.
+    pub open_cooldown_days: u32,
+    /// Minutes after a rebalance began, also one that failed, before the same pair of channels is
+    /// used again, up to 60; zero: at once. Default 5.
+    pub rebalance_cooldown_minutes: u32,
+    /// Lowest base fee that may be set, in msat. Zero allows free corridors. Default 0.
+    pub policy_base_min: Msat,
+    /// Highest base fee that may be set, in msat. Default 100,000 (100 sat).
+    pub policy_base_max: Msat,
+    /// Lowest fee rate that may be set, in millionths. Zero allows free corridors. Default 0.
+    pub policy_rate_min: Ppm,
+    /// Highest fee rate that may be set, in millionths. Default 50,000 (5 %).
+    pub policy_rate_max: Ppm,
+    /// Highest `htlc_minimum_msat` that may be set, in msat. Default 1,000,000 (1,000 sat).
+    pub policy_htlc_minimum_max: Msat,
+    /// Lowest `htlc_maximum_msat` that may be set, in msat: a lower one shuts the channel but for its
+    /// name. Default 1,000,000 (1,000 sat).
+    pub policy_htlc_maximum_min: Msat,
+    /// Channels whose policy is never changed and that no payment of ours crosses, by short channel
+    /// id. Default none.
+    pub opted_out_channels: BTreeSet<ShortChannelId>,
     /// Peers that nothing is done with. Default none.
     pub opted_out_peers: BTreeSet<NodeId>,
     /// Kinds of action that are never taken. Default none.
@@ -70,6 +96,16 @@ impl Default for LimitSettings {
             max_in_flight: Msat::new(2_000_000_000),
             max_cltv: 1_008,
             min_confidence: Ppm::new(500_000),
+            sends_per_hour: 20,
+            open_cooldown_days: 1,
+            rebalance_cooldown_minutes: 5,
+            policy_base_min: Msat::ZERO,
+            policy_base_max: Msat::new(100_000),
+            policy_rate_min: Ppm::ZERO,
+            policy_rate_max: Ppm::new(50_000),
+            policy_htlc_minimum_max: Msat::new(1_000_000),
+            policy_htlc_maximum_min: Msat::new(1_000_000),
+            opted_out_channels: BTreeSet::new(),
             opted_out_peers: BTreeSet::new(),
             opted_out_kinds: BTreeSet::new(),
         }
@@ -82,79 +118,6 @@ impl Default for LimitSettings {
 #[serde(try_from = "LimitSettings", into = "LimitSettings")]
 pub struct Limits(LimitSettings);
 
-/// Two limits contradict each other, or one is out of range.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum LimitsError {
-    /// More than there is.
-    #[error("{name} is {value}, more than all bitcoin; lower it")]
-    MoreThanExists {
-        /// The setting.
-        name: &'static str,
-        /// Its value.
-        value: Sat,
-    },
-    /// The day's budget can't pay one action.
-    #[error(
-        "cost_per_action is {cost}, but budget_per_day is only {budget}; raise budget_per_day or lower cost_per_action"
-    )]
-    ActionOverBudget {
-        /// `cost_per_action`.
-        cost: Msat,
-        /// `budget_per_day`.
-        budget: Sat,
-    },
-    /// A rebalance at its ceiling would be over the ceiling of every action.
-    #[error(
-        "rebalance_fee is {fee}, but cost_per_action is only {cost}; lower rebalance_fee or raise cost_per_action"
-    )]
-    RebalanceOverAction {
-        /// `rebalance_fee`.
-        fee: Msat,
-        /// `cost_per_action`.
-        cost: Msat,
-    },
-    /// No channel size is left.
-    #[error("channel_min is {min}, but channel_max is {max}; channel_min must not be above it")]
-    ChannelSizes {
-        /// `channel_min`.
-        min: Sat,
-        /// `channel_max`.
-        max: Sat,
-    },
-    /// The largest channel can never be opened.
-    #[error(
-        "channel_max is {max}, but capital_per_day is only {capital}; lower channel_max, raise capital_per_day, or set opens_per_day to 0"
-    )]
-    ChannelOverCapital {
-        /// `channel_max`.
-        max: Sat,
-        /// `capital_per_day`.
-        capital: Sat,
-    },
-    /// The rate can never be reached.
-    #[error(
-        "opens_per_day is {opens}, but actions_per_hour allows only {actions} actions in a day; lower opens_per_day or raise actions_per_hour"
-    )]
-    OpensOverActions {
-        /// `opens_per_day`.
-        opens: u32,
-        /// 24 times `actions_per_hour`.
-        actions: u32,
-    },
-    /// A number outside of its range.
-    #[error("{name} is {value}; it must be from {min} to {max}")]
-    Range {
-        /// The setting.
-        name: &'static str,
-        /// Its value.
-        value: u64,
-        /// The smallest one.
-        min: u64,
-        /// The largest one.
-        max: u64,
-    },
-}
-
 impl Limits {
     /// Checks the settings one by one and against each other.
     ///
@@ -164,6 +127,7 @@ impl Limits {
         check_ranges(&settings)?;
         check_fees(&settings)?;
         check_opens(&settings)?;
+        check_policies(&settings)?;
         Ok(Self(settings))
     }
 
@@ -195,154 +159,5 @@ impl From<Limits> for LimitSettings {
     }
 }
 
-fn check_ranges(settings: &LimitSettings) -> Result<(), LimitsError> {
-    let amounts = [
-        ("budget_per_day", settings.budget_per_day),
-        ("capital_per_day", settings.capital_per_day),
-        ("cost_per_action", settings.cost_per_action.to_sat_ceil()),
-        ("on_chain_reserve", settings.on_chain_reserve),
-        ("channel_max", settings.channel_max),
-        ("rebalance_fee", settings.rebalance_fee.to_sat_ceil()),
-        ("max_in_flight", settings.max_in_flight.to_sat_ceil()),
-    ];
-    if let Some(&(name, value)) = amounts.iter().find(|(_, value)| *value > ALL_SAT) {
-        return Err(LimitsError::MoreThanExists { name, value });
-    }
-    let feerate = settings.feerate_ceiling.get().into();
-    let floor = limits::FEERATE_FLOOR.get().into();
-    range("actions_per_hour", settings.actions_per_hour, 1, 3_600)?;
-    range("max_cltv", settings.max_cltv, 1, limits::HTLC_CLTV_BLOCKS)?;
-    range(
-        "rebalance_rate",
-        settings.rebalance_rate.get(),
-        0,
-        1_000_000,
-    )?;
-    range(
-        "min_confidence",
-        settings.min_confidence.get(),
-        0,
-        1_000_000,
-    )?;
-    if feerate < floor {
-        let (name, max) = ("feerate_ceiling", u32::MAX.into());
-        return Err(LimitsError::Range {
-            name,
-            value: feerate,
-            min: floor,
-            max,
-        });
-    }
-    Ok(())
-}
-
-fn range(name: &'static str, value: u32, min: u32, max: u32) -> Result<(), LimitsError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(LimitsError::Range {
-        name,
-        value: value.into(),
-        min: min.into(),
-        max: max.into(),
-    })
-}
-
-fn check_fees(settings: &LimitSettings) -> Result<(), LimitsError> {
-    let (cost, budget) = (settings.cost_per_action, settings.budget_per_day);
-    if cost > budget.to_msat_saturating() {
-        return Err(LimitsError::ActionOverBudget { cost, budget });
-    }
-    let fee = settings.rebalance_fee;
-    if fee > cost {
-        return Err(LimitsError::RebalanceOverAction { fee, cost });
-    }
-    Ok(())
-}
-
-fn check_opens(settings: &LimitSettings) -> Result<(), LimitsError> {
-    let (min, max) = (settings.channel_min, settings.channel_max);
-    if min > max {
-        return Err(LimitsError::ChannelSizes { min, max });
-    }
-    let (opens, capital) = (settings.opens_per_day, settings.capital_per_day);
-    if opens > 0 && max > capital {
-        return Err(LimitsError::ChannelOverCapital { max, capital });
-    }
-    let actions = settings.actions_per_hour.saturating_mul(24);
-    if opens > actions {
-        return Err(LimitsError::OpensOverActions { opens, actions });
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(change: impl FnOnce(&mut LimitSettings)) -> Result<Limits, LimitsError> {
-        let mut settings = LimitSettings::default();
-        change(&mut settings);
-        Limits::new(settings)
-    }
-
-    #[test]
-    fn defaults_agree_with_each_other() {
-        assert_eq!(with(|_| ()), Ok(Limits::default()));
-    }
-
-    #[test]
-    fn contradictions_name_both_sides() {
-        let cases: [(Result<Limits, LimitsError>, [&str; 2]); 9] = [
-            (
-                with(|s| s.budget_per_day = Sat::new(4_999)),
-                ["cost_per_action", "budget_per_day"],
-            ),
-            (
-                with(|s| s.rebalance_fee = Msat::new(5_000_001)),
-                ["rebalance_fee", "cost_per_action"],
-            ),
-            (
-                with(|s| s.channel_min = Sat::new(5_000_001)),
-                ["channel_min", "channel_max"],
-            ),
-            (
-                with(|s| s.capital_per_day = Sat::new(4_999_999)),
-                ["channel_max", "capital_per_day"],
-            ),
-            (
-                with(|s| s.opens_per_day = 721),
-                ["opens_per_day", "actions_per_hour"],
-            ),
-            (
-                with(|s| s.budget_per_day = Sat::new(u64::MAX)),
-                ["budget_per_day", "all bitcoin"],
-            ),
-            (
-                with(|s| s.min_confidence = Ppm::new(1_000_001)),
-                ["min_confidence", "1000000"],
-            ),
-            (with(|s| s.max_cltv = 2_017), ["max_cltv", "2016"]),
-            (
-                with(|s| s.feerate_ceiling = FeeratePerKw::new(252)),
-                ["feerate_ceiling", "253"],
-            ),
-        ];
-        for (result, words) in cases {
-            let text = result.unwrap_err().to_string();
-            assert!(words.iter().all(|word| text.contains(word)), "{text}");
-        }
-    }
-
-    #[test]
-    fn unknown_and_contradicting_keys_are_errors() {
-        let error = serde_json::from_str::<Limits>(r#"{"budget_per_dya": 5}"#).unwrap_err();
-        assert!(error.to_string().contains("budget_per_dya"), "{error}");
-        let error = serde_json::from_str::<Limits>(r#"{"budget_per_day": 5}"#).unwrap_err();
-        assert!(error.to_string().contains("cost_per_action"), "{error}");
-        let read: Limits = serde_json::from_str(r#"{"opted_out_kinds": ["open"]}"#).unwrap();
-        assert!(read.opted_out_kinds.contains(&ActionKind::Open));
-        let text = serde_json::to_string(&read).unwrap();
-        assert_eq!(serde_json::from_str::<Limits>(&text).unwrap(), read);
-    }
-}
+mod tests;

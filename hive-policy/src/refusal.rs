@@ -1,8 +1,8 @@
 //! Why something may not be done: which limit, its value, what was asked, what to do.
 
 use hive_types::{
-    ActionId, ActionKind, BlockHeight, FeeratePerKw, Msat, NodeId, Ppm, Sat, ShortChannelId,
-    UnixMillis,
+    ActionId, ActionKind, BlockHeight, FeeratePerKw, Millis, Msat, NodeId, Ppm, Sat,
+    ShortChannelId, UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -173,6 +173,12 @@ pub enum Refusal {
         /// The kind.
         kind: ActionKind,
     },
+    /// Channel opted out.
+    #[error("channel {channel} is in opted_out_channels; take it out to allow it")]
+    ChannelOptedOut {
+        /// The channel.
+        channel: ShortChannelId,
+    },
     /// Peer opted out.
     #[error("peer {peer} is in opted_out_peers; take it out to allow it")]
     PeerOptedOut {
@@ -260,6 +266,22 @@ pub enum Refusal {
         /// What is allowed.
         ceiling: u32,
     },
+    /// A policy that the operator does not want.
+    #[error(
+        "{} of {value} for channel {channel} is outside of {min} to {max}; {}", field.words(), field.remedy()
+    )]
+    PolicyBound {
+        /// The channel.
+        channel: ShortChannelId,
+        /// Which part of its policy.
+        field: PolicyField,
+        /// What was asked: msat, millionths, or 1 for yes.
+        value: u64,
+        /// The smallest one.
+        min: u64,
+        /// The largest one.
+        max: u64,
+    },
     /// Cost of one action too high.
     #[error("a cost of {cost} is over cost_per_action {ceiling}; do less at once or raise it")]
     ActionCost {
@@ -315,6 +337,26 @@ pub enum Refusal {
         /// What is allowed.
         limit: u32,
     },
+    /// The hour's payments are done.
+    #[error(
+        "{sends} own payments were begun in an hour, sends_per_hour is {limit}; wait or raise it"
+    )]
+    SendsPerHour {
+        /// How many count.
+        sends: u32,
+        /// What is allowed.
+        limit: u32,
+    },
+    /// The same was done too short a while ago.
+    #[error("the same {kind} was done lately; wait {left} or lower {setting}")]
+    Cooldown {
+        /// What was asked.
+        kind: ActionKind,
+        /// How long it has to wait.
+        left: Millis,
+        /// The limit that says so.
+        setting: String,
+    },
     /// The on-chain reserve would be touched.
     #[error(
         "{need} is needed on chain, but of {confirmed} confirmed {reserve} is the reserve and {held} is held by other opens; add funds or lower on_chain_reserve"
@@ -363,6 +405,48 @@ pub enum Refusal {
         /// The channel.
         channel: ShortChannelId,
     },
+}
+
+/// A part of a channel's policy (BOLT 7 `channel_update`) that the operator bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyField {
+    /// `fee_base_msat`.
+    Base,
+    /// `fee_proportional_millionths`.
+    Rate,
+    /// `htlc_minimum_msat`.
+    HtlcMinimum,
+    /// `htlc_maximum_msat`.
+    HtlcMaximum,
+    /// The larger of the two inbound fees (bLIP 18); a discount is a negative one.
+    Inbound,
+    /// The bit that shuts the direction.
+    Disabled,
+}
+
+impl PolicyField {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Base => "a base fee in msat",
+            Self::Rate => "a fee rate in ppm",
+            Self::HtlcMinimum => "an htlc_minimum_msat",
+            Self::HtlcMaximum => "an htlc_maximum_msat",
+            Self::Inbound => "a positive inbound fee",
+            Self::Disabled => "a disabled flag",
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Base => "change policy_base_min or policy_base_max to allow it",
+            Self::Rate => "change policy_rate_min or policy_rate_max to allow it",
+            Self::HtlcMinimum => "raise policy_htlc_minimum_max to allow it",
+            Self::HtlcMaximum => "lower policy_htlc_maximum_min to allow it",
+            Self::Inbound => "set one yourself if you want one",
+            Self::Disabled => "shut a channel yourself if you want it shut",
+        }
+    }
 }
 
 /// How an action contradicts itself.

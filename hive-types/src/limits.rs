@@ -361,6 +361,14 @@ pub const ORACLE_REASON_CHARS: usize = 512;
 /// behind Tor, short enough that feerate and balances are still those of the question.
 pub const ORACLE_LIFETIME: Millis = Millis::from_secs(60);
 
+/// Days that an operator may keep a peer from getting a second channel: the ledger remembers opens for
+/// this long.
+pub const OPEN_COOLDOWN_DAYS: u32 = 30;
+
+/// Minutes that an operator may keep a pair of channels from being rebalanced again: the ledger
+/// remembers payments for this long.
+pub const REBALANCE_COOLDOWN_MINUTES: u32 = 60;
+
 /// Lines of a dry run that are remembered so as not to be said again: a day of hourly plans.
 pub const DRY_RUN_LINES: usize = 256;
 

@@ -3,7 +3,7 @@
 use super::settings::{ConfigError, Key, Settings};
 use super::values::{list, msat, node, ppm, sat, whole};
 use hive_policy::{LimitSettings, Limits};
-use hive_types::{ActionKind, FeeratePerKw};
+use hive_types::{ActionKind, FeeratePerKw, ShortChannelId};
 
 /// The kinds of action that can be opted out of.
 const KINDS: [ActionKind; 4] = [
@@ -29,6 +29,17 @@ table! { "limits.", LimitSettings;
     max_in_flight: msat, "amount in own payments that are under way, in msat";
     max_cltv: whole, "blocks that an own HTLC may be locked";
     min_confidence: ppm, "less sure proposals wait for the operator, in millionths";
+    sends_per_hour: whole, "own payments, rebalances and probes, in any hour";
+    open_cooldown_days: whole, "days before a peer gets another channel";
+    rebalance_cooldown_minutes: whole, "minutes before a pair of channels is rebalanced again";
+    policy_base_min: msat, "lowest base fee that may be set, in msat";
+    policy_base_max: msat, "highest base fee that may be set, in msat";
+    policy_rate_min: ppm, "lowest fee rate that may be set, in millionths";
+    policy_rate_max: ppm, "highest fee rate that may be set, in millionths";
+    policy_htlc_minimum_max: msat, "highest htlc_minimum_msat that may be set, in msat";
+    policy_htlc_maximum_min: msat, "lowest htlc_maximum_msat that may be set, in msat";
+    opted_out_channels: |text| list(text, channel),
+        "channels whose policy is never changed and that no own payment crosses";
     opted_out_peers: |text| list(text, node),
         "peers that nothing is done with";
     opted_out_kinds: |text| list(text, kind), "kinds of action that are never taken";
@@ -39,6 +50,11 @@ pub(super) fn read(settings: &Settings) -> Result<Limits, ConfigError> {
     let mut limits = LimitSettings::default();
     fill(settings, &mut limits)?;
     Limits::new(limits).map_err(|error| ConfigError::Contradiction(format!("limits: {error}")))
+}
+
+fn channel(word: &str) -> Result<ShortChannelId, String> {
+    word.parse()
+        .map_err(|_| format!("{word:?} is no short channel id like 800000x12x1"))
 }
 
 fn kind(word: &str) -> Result<ActionKind, String> {

@@ -2,7 +2,7 @@
 
 use super::{Gate, Mode, Standing, room, rules, rules::Want};
 use crate::refusal::Refusal;
-use hive_types::{Action, ActionId, LocalSnapshot, Proposal, UnixMillis};
+use hive_types::{Action, ActionId, ActionKind, LocalSnapshot, Millis, Proposal, UnixMillis};
 
 impl Gate {
     pub(super) fn check_new(&self, id: ActionId) -> Result<(), Refusal> {
@@ -37,6 +37,31 @@ impl Gate {
         Ok(())
     }
 
+    /// The same was not done a short while ago.
+    pub(super) fn check_cooldown(&self, at: UnixMillis, want: &Want) -> Result<(), Refusal> {
+        let (days, minutes) = (
+            self.limits.open_cooldown_days,
+            self.limits.rebalance_cooldown_minutes,
+        );
+        let (span, setting) = match want.kind {
+            ActionKind::Open => (Millis::from_days(days.into()), "open_cooldown_days"),
+            ActionKind::Rebalance => (
+                Millis::from_secs(60 * u64::from(minutes)),
+                "rebalance_cooldown_minutes",
+            ),
+            ActionKind::SetPolicy | ActionKind::Probe => return Ok(()),
+        };
+        let until = self.ledger.last(&want.subject).map(|last| last.plus(span));
+        match until.filter(|until| at < *until) {
+            None => Ok(()),
+            Some(until) => Err(Refusal::Cooldown {
+                kind: want.kind,
+                left: until.since(at),
+                setting: setting.to_owned(),
+            }),
+        }
+    }
+
     /// Everything except consent and lock.
     pub(super) fn check_all(
         &self,
@@ -49,6 +74,7 @@ impl Gate {
         self.check_halt(at)?;
         let want = rules::judge(&self.limits, proposal, local, standing)?;
         self.check_alone(id, &want)?;
+        self.check_cooldown(at, &want)?;
         self.check_room(at, &want, &proposal.action, local)?;
         Ok(want)
     }

@@ -2,13 +2,15 @@
 
 use hive_types::{
     Action, ActionId, ActionKind, Millis, Msat, NodeId, Sat, ShortChannelId, UnixMillis,
-    limits::HEARTBEAT_INTERVAL,
+    limits::{HEARTBEAT_INTERVAL, OPEN_COOLDOWN_DAYS},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The window of daily limits.
 const DAY: Millis = Millis::from_days(1);
+/// What an open may be remembered for beyond its day.
+const OPENS_KEPT: Millis = Millis::from_days(OPEN_COOLDOWN_DAYS as u64);
 /// The window of the rate limit.
 const HOUR: Millis = Millis::from_hours(1);
 /// An open that is done counts against on-chain money for this long on top of what the node says:
@@ -103,6 +105,26 @@ impl LedgerEntry {
         }
     }
 
+    /// An open that happened is remembered, so that its peer does not get the next one too soon.
+    fn in_memory(&self, at: UnixMillis) -> bool {
+        match self.state {
+            EntryState::Settled { at: settled, .. } if self.kind == ActionKind::Open => {
+                at < settled.plus(OPENS_KEPT)
+            }
+            _ => false,
+        }
+    }
+
+    /// From when a later action of the same subject has to keep its distance. An open that did not
+    /// happen is in nobody's way; a payment that failed is not tried again at once.
+    fn since(&self) -> Option<UnixMillis> {
+        match (self.kind, self.state) {
+            (ActionKind::Open, EntryState::Settled { at, .. }) => Some(at),
+            (ActionKind::Open, _) => None,
+            _ => Some(self.at),
+        }
+    }
+
     fn holds_on_chain(&self, at: UnixMillis) -> bool {
         match self.state {
             EntryState::Reserved => true,
@@ -133,6 +155,8 @@ pub struct Usage {
     pub opens: u32,
     /// Actions begun in an hour.
     pub actions: u32,
+    /// Own payments begun in an hour.
+    pub sends: u32,
     /// Amount of payments whose outcome is not known.
     pub in_flight: Msat,
     /// On-chain money that opens hold and the node may still show as free.
@@ -175,9 +199,16 @@ impl Ledger {
         self.iter().filter(same).map(|entry| entry.id)
     }
 
+    /// When the same was last done, as far as a later one has to keep its distance from it.
+    pub(super) fn last(&self, subject: &Subject) -> Option<UnixMillis> {
+        let same = self.iter().filter(|entry| entry.subject == *subject);
+        same.filter_map(LedgerEntry::since).max()
+    }
+
     /// Drops what no window counts any more and gives the ids.
     pub(super) fn close(&mut self, at: UnixMillis) -> Vec<ActionId> {
-        let counts = |entry: &LedgerEntry| entry.in_day(at) || entry.in_hour(at);
+        let counts =
+            |entry: &LedgerEntry| entry.in_day(at) || entry.in_hour(at) || entry.in_memory(at);
         let closed = self.iter().filter(|entry| !counts(entry));
         let ids: Vec<ActionId> = closed.map(|entry| entry.id).collect();
         for id in &ids {
@@ -191,6 +222,8 @@ impl Ledger {
         let mut usage = Usage::default();
         for entry in self.iter() {
             usage.actions += u32::from(entry.in_hour(at));
+            let is_send = matches!(entry.kind, ActionKind::Rebalance | ActionKind::Probe);
+            usage.sends += u32::from(is_send && entry.in_hour(at));
             if entry.is_open() {
                 usage.unsettled += 1;
                 usage.reserved = usage.reserved.saturating_add(entry.reserved);

@@ -188,6 +188,7 @@ impl Gate {
         self.check_halt(at)?;
         let want = rules::judge(&self.limits, proposal, local, standing)?;
         self.check_alone(id, &want)?;
+        self.check_cooldown(at, &want)?;
         if self.mode == Mode::Advisor {
             return self.ask(at, id, proposal).map(Verdict::Ask);
         }

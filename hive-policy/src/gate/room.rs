@@ -17,6 +17,13 @@ pub(super) fn check_counts(limits: &Limits, usage: &Usage, want: &Want) -> Resul
             limit: limits.actions_per_hour,
         });
     }
+    let is_send = matches!(want.kind, ActionKind::Rebalance | ActionKind::Probe);
+    if is_send && usage.sends >= limits.sends_per_hour {
+        return Err(Refusal::SendsPerHour {
+            sends: usage.sends,
+            limit: limits.sends_per_hour,
+        });
+    }
     if want.kind == ActionKind::Open && usage.opens >= limits.opens_per_day {
         return Err(Refusal::OpensPerDay {
             opens: usage.opens,

@@ -3,11 +3,11 @@
 use super::{Standing, ledger::Subject};
 use crate::{
     limits::Limits,
-    refusal::{Malformed, Refusal},
+    refusal::{Malformed, PolicyField, Refusal},
 };
 use hive_types::{
     Action, ActionId, ActionKind, BlockHeight, LocalChannel, LocalSnapshot, Msat, NodeId,
-    OpenChannel, Probe, Proposal, Rebalance, RouteHop, Sat, ShortChannelId, Tier,
+    OpenChannel, Probe, Proposal, Rebalance, RouteHop, Sat, SetPolicy, ShortChannelId, Tier,
     limits::{FUNDING_WEIGHT_MIN, LOCK_START_BLOCKS, ROUTE_HOPS},
 };
 
@@ -53,10 +53,9 @@ pub(super) fn judge(
             want.cost = proposal.cost;
         }
         Action::Probe(probe) => want.in_flight = check_probe(limits, probe, local)?,
-        Action::SetPolicy(set) => {
-            our_channel(local, set.channel)?;
-        }
+        Action::SetPolicy(set) => check_policy(limits, set, our_channel(local, set.channel)?)?,
     }
+    check_channels(limits, &proposal.action)?;
     if want.cost > limits.cost_per_action {
         return Err(Refusal::ActionCost {
             cost: want.cost,
@@ -189,6 +188,66 @@ fn check_route(
         return Err(Refusal::Cltv { blocks, ceiling });
     }
     Ok(first.amount)
+}
+
+/// What a policy changes stays inside the operator's bounds; what it leaves as it is may lie outside.
+fn check_policy(limits: &Limits, set: &SetPolicy, own: &LocalChannel) -> Result<(), Refusal> {
+    let now = own.local_policy;
+    let policy = &set.policy;
+    let (base, rate) = (policy.base.get(), policy.rate.get().into());
+    let (least, most) = (policy.htlc_minimum.get(), policy.htlc_maximum.get());
+    let bounded = |field, value: u64, min: u64, max: u64| {
+        let channel = set.channel;
+        let is_inside = (min..=max).contains(&value);
+        is_inside.then_some(()).ok_or(Refusal::PolicyBound {
+            channel,
+            field,
+            value,
+            min,
+            max,
+        })
+    };
+    if now.is_none_or(|now| now.base != policy.base) {
+        let (min, max) = (limits.policy_base_min, limits.policy_base_max);
+        bounded(PolicyField::Base, base, min.get(), max.get())?;
+    }
+    if now.is_none_or(|now| now.rate != policy.rate) {
+        let (min, max) = (limits.policy_rate_min.get(), limits.policy_rate_max.get());
+        bounded(PolicyField::Rate, rate, min.into(), max.into())?;
+    }
+    if now.is_none_or(|now| now.htlc_minimum != policy.htlc_minimum) {
+        let max = limits.policy_htlc_minimum_max.get();
+        bounded(PolicyField::HtlcMinimum, least, 0, max)?;
+    }
+    if now.is_none_or(|now| now.htlc_maximum != policy.htlc_maximum) {
+        let min = limits.policy_htlc_maximum_min.get();
+        bounded(PolicyField::HtlcMaximum, most, min, u64::MAX)?;
+    }
+    let inbound = policy.inbound_base_msat.max(policy.inbound_ppm);
+    let was = now.map_or(0, |now| now.inbound_base_msat.max(now.inbound_ppm));
+    if let Ok(positive) = u64::try_from(inbound)
+        && inbound > was
+    {
+        bounded(PolicyField::Inbound, positive, 0, 0)?;
+    }
+    if policy.disabled && now.is_none_or(|now| !now.disabled) {
+        bounded(PolicyField::Disabled, 1, 0, 0)?;
+    }
+    Ok(())
+}
+
+/// Channels that the operator keeps out stay out of routes, too.
+fn check_channels(limits: &Limits, action: &Action) -> Result<(), Refusal> {
+    let along = |hops: &[RouteHop]| hops.iter().map(|hop| hop.channel).collect();
+    let used: Vec<ShortChannelId> = match action {
+        Action::Open(_) => Vec::new(),
+        Action::Rebalance(rebalance) => along(&rebalance.hops),
+        Action::Probe(probe) => along(&probe.hops),
+        Action::SetPolicy(set) => vec![set.channel],
+    };
+    let mut out = used.into_iter();
+    let out = out.find(|channel| limits.opted_out_channels.contains(channel));
+    out.map_or(Ok(()), |channel| Err(Refusal::ChannelOptedOut { channel }))
 }
 
 /// The own channel with this place in the chain.

@@ -166,6 +166,8 @@ pub struct PacketLimits {
     pub opens_per_day: u32,
     /// Actions begun in an hour.
     pub actions_per_hour: u32,
+    /// Own payments begun in an hour.
+    pub sends_per_hour: u32,
     /// Confirmed money that stays untouched.
     pub on_chain_reserve_sat: Sat,
     /// Smallest channel.
@@ -195,6 +197,8 @@ pub struct PacketUsed {
     pub opens: u32,
     /// Actions begun in an hour.
     pub actions: u32,
+    /// Own payments begun in an hour.
+    pub sends: u32,
     /// Own payments under way.
     pub in_flight_msat: Msat,
     /// On-chain money that opens under way hold.
@@ -317,6 +321,7 @@ fn bounds(limits: &Limits) -> PacketLimits {
         cost_per_action_msat: limits.cost_per_action,
         opens_per_day: limits.opens_per_day,
         actions_per_hour: limits.actions_per_hour,
+        sends_per_hour: limits.sends_per_hour,
         on_chain_reserve_sat: limits.on_chain_reserve,
         channel_min_sat: limits.channel_min,
         channel_max_sat: limits.channel_max,
@@ -334,6 +339,7 @@ fn used(usage: &Usage) -> PacketUsed {
         capital_sat: usage.capital,
         opens: usage.opens,
         actions: usage.actions,
+        sends: usage.sends,
         in_flight_msat: usage.in_flight,
         on_chain_held_sat: usage.on_chain,
     }

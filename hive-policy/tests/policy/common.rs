@@ -184,6 +184,8 @@ pub(crate) fn wide(change: impl FnOnce(&mut LimitSettings)) -> Limits {
     limits(|settings| {
         settings.rebalance_rate = Ppm::new(10_000);
         settings.actions_per_hour = 1_000;
+        settings.sends_per_hour = 1_000;
+        settings.rebalance_cooldown_minutes = 0;
         settings.max_in_flight = Msat::new(10_000_000_000);
         change(settings);
     })

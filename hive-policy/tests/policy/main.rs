@@ -5,6 +5,7 @@
     reason = "helpers of tests are tests"
 )]
 
+mod bounds;
 mod cases;
 mod common;
 mod corridors;
