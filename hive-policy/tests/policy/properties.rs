@@ -27,7 +27,9 @@ enum Step {
     /// The agent is down for so long. Its wall clock is right then, or so much behind the latest wall
     /// time that it ever showed.
     Restart(u64, u64),
-    SetMode(bool),
+    ApproveLowered(usize, u64),
+    Deny(usize),
+    SetMode(Mode),
     Pause(u64),
     Resume,
     Release,
@@ -47,7 +49,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (-40 * (DAY as i64)..40 * DAY as i64).prop_map(Step::WallOff),
         2 => (hours.clone(), prop_oneof![Just(0), hours.clone()])
             .prop_map(|(down, behind)| Step::Restart(down, behind)),
-        2 => any::<bool>().prop_map(Step::SetMode),
+        2 => (any::<prop::sample::Index>(), 0u64..2_000_000)
+            .prop_map(|(which, amount)| Step::ApproveLowered(which.index(64), amount)),
+        1 => any::<prop::sample::Index>().prop_map(|which| Step::Deny(which.index(64))),
+        2 => prop_oneof![Just(Mode::Advisor), Just(Mode::Autonomous), Just(Mode::Oracle)]
+            .prop_map(Step::SetMode),
         1 => hours.prop_map(Step::Pause),
         1 => Just(Step::Resume),
         1 => Just(Step::Release),
@@ -101,6 +107,9 @@ impl World {
             settings.opens_per_day = OPENS as u32;
             settings.actions_per_hour = ACTIONS as u32;
             settings.on_chain_reserve = RESERVE;
+            // Windows are what is measured here; rests would only thin it out.
+            settings.open_cooldown_days = 0;
+            settings.rebalance_cooldown_minutes = 0;
         });
         let mut world = Self {
             gate: Gate::new(limits, Mode::Autonomous),
@@ -281,8 +290,19 @@ impl World {
             Step::Wait(span) => self.time += span,
             Step::WallOff(off) => self.wall_off = off,
             Step::Restart(down, behind) => self.restart(down, behind),
-            Step::SetMode(true) => self.gate.set_mode(Mode::Autonomous),
-            Step::SetMode(false) => self.gate.set_mode(Mode::Advisor),
+            Step::ApproveLowered(which, amount) => {
+                let (id, amount) = (id(which as u64), Sat::new(amount));
+                let local = self.local();
+                let lowered = self.gate.approve_lowered(now, id, amount, &local, full());
+                if let Ok(lower) = lowered {
+                    let known = self.proposals.iter_mut().find(|(known, _)| *known == id);
+                    known.unwrap().1 = lower;
+                }
+            }
+            Step::Deny(which) => {
+                let _ = self.gate.deny(now, id(which as u64));
+            }
+            Step::SetMode(mode) => self.gate.set_mode(mode),
             Step::Pause(span) => self.gate.pause(now, Millis::new(span)),
             Step::Resume => self.gate.resume(),
             Step::Release => self.gate.release(),
