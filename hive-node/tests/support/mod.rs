@@ -21,6 +21,7 @@ use hive_node::control::{self, Call, CommandName, Request};
 use hive_node::driver::{Driver, DriverError, Machine, Surroundings};
 use hive_node::store::Store;
 use hive_planner::graph::Graph;
+use hive_planner::graph::GraphBuilder;
 use hive_policy::corridor::SavedFees;
 use hive_policy::{Authorized, Gate, Limits, Mode, Standing};
 use hive_proto::NodeSignature;
@@ -91,6 +92,9 @@ pub(crate) struct FakeNode {
     /// Peers whose link hands on a frame for each permit.
     pub(crate) slow: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
     pub(crate) snapshot: Mutex<LocalSnapshot>,
+    pub(crate) graph: Mutex<Arc<Graph>>,
+    /// What was permitted and executed, in order.
+    pub(crate) executed: Mutex<Vec<Action>>,
     pub(crate) executions: Mutex<VecDeque<Result<Done, ActError>>>,
     pub(crate) reconciliations: Mutex<VecDeque<Result<Reconciled, BackendError>>>,
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<BackendEvent>>,
@@ -121,6 +125,8 @@ impl FakeNode {
             dead: Mutex::default(),
             slow: Mutex::default(),
             snapshot: Mutex::new(snapshot(&[])),
+            graph: Mutex::default(),
+            executed: Mutex::default(),
             executions: Mutex::default(),
             reconciliations: Mutex::default(),
             events: tokio::sync::Mutex::new(events),
@@ -171,7 +177,7 @@ impl LightningBackend for FakeNode {
     }
 
     async fn graph(&self) -> Result<Arc<Graph>, BackendError> {
-        Ok(Arc::default())
+        Ok(self.graph.lock().unwrap().clone())
     }
 
     async fn sign(&self, text: &str) -> Result<String, BackendError> {
@@ -217,9 +223,10 @@ impl LightningBackend for FakeNode {
     async fn execute(
         &self,
         id: ActionId,
-        _: &Authorized,
+        permit: &Authorized,
         prepared: &Prepared,
     ) -> Result<Done, ActError> {
+        self.executed.lock().unwrap().push(permit.action().clone());
         let row = (id, Some(prepared.clone()));
         let mut stores = self.store.iter();
         let is_stored = stores.any(|store| store.unfinished().unwrap().contains(&row));
@@ -391,6 +398,39 @@ pub(crate) fn stored(number: u8) -> StoredAction {
         result: None,
         wall: UnixMillis::new(1),
     }
+}
+
+/// Two halves that only this node could join: an open is worth proposing.
+pub(crate) fn halves() -> Graph {
+    let key = |number: u8| {
+        let key = SecretKey::from_slice(&[number; 32]).unwrap();
+        let public = key.public_key(&Secp256k1::new());
+        NodeId::from_bytes(public.serialize()).unwrap()
+    };
+    let mut builder = GraphBuilder::new();
+    let nodes: Vec<NodeId> = (10..50).map(key).collect();
+    nodes.iter().for_each(|node| {
+        builder.add_node(*node);
+    });
+    let policy = ChannelPolicy {
+        base: Msat::new(1_000),
+        htlc_maximum: Msat::new(5_000_000_000),
+        ..policy(500)
+    };
+    for half in [0..20usize, 20..40] {
+        for (place, at) in half.clone().enumerate().skip(1) {
+            let ends = [nodes[half.start], nodes[at]];
+            let block = 700_000 + u32::try_from(at).unwrap();
+            let place = u32::try_from(place).unwrap();
+            let scid = ShortChannelId::new(block, place, 0).unwrap();
+            let capacity = Sat::new(20_000_000);
+            builder.add_channel(scid, ends, capacity).unwrap();
+            for end in ends {
+                builder.set_policy(scid, end, &policy).unwrap();
+            }
+        }
+    }
+    builder.build()
 }
 
 fn policy(rate: u32) -> ChannelPolicy {
