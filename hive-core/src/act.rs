@@ -222,6 +222,9 @@ impl Hive {
             .audit(self.now.wall, "settle", Some(id), describe(&result));
         self.fee_ended(&action.proposal.action, &result);
         self.note_demand(&action.proposal.action, &result);
+        if state == ActionState::Done {
+            self.watch_fees_after(&action.proposal.action);
+        }
         self.tell_end(id, &action.proposal.action, result);
         self.out.push(Output::Observe);
     }

@@ -34,7 +34,10 @@ impl Hive {
             Command::Reject { action, reason } => self.reject(action, &reason),
             Command::Mode { mode } => self.mode(mode),
             Command::Pause { span } => Ok(self.pause(span)),
-            Command::Ban { peer, reason } => self.ban(peer, reason),
+            Command::Ban { peer, reason } => self.ban(peer, &reason),
+            Command::Allow { peer } => self.allow(peer),
+            Command::Disallow { peer } => self.disallow(peer),
+            Command::Bans => Ok(self.ban_rows()),
             Command::Unban { peer } => self.unban(peer),
             Command::Vouch { node } => self.vote(node, VoteKind::Promote, ""),
             Command::Expel { node, reason } => self.vote(node, VoteKind::Expel, &reason),
@@ -334,27 +337,6 @@ impl Hive {
         Ok(Reply::Done(
             "voted; it is decided when a majority of all full members has".to_owned(),
         ))
-    }
-
-    fn ban(&mut self, peer: NodeId, reason: String) -> Answer {
-        if self.in_fleet().is_ok_and(|member| member.is_fellow(&peer)) {
-            return Err(CommandError::Refused {
-                reason: "a fellow is not banned but expelled; use hive-expel".to_owned(),
-            });
-        }
-        self.set_ban(peer, Some(&reason))?;
-        self.out
-            .audit(self.now.wall, "ban", None, format!("{peer}: {reason}"));
-        Ok(Reply::Done(format!(
-            "banned {peer}: no new channels and no pushes; channels stay"
-        )))
-    }
-
-    fn unban(&mut self, peer: NodeId) -> Answer {
-        self.set_ban(peer, None)?;
-        self.out
-            .audit(self.now.wall, "unban", None, peer.to_string());
-        Ok(Reply::Done(format!("no longer banned: {peer}")))
     }
 }
 

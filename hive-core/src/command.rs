@@ -4,8 +4,8 @@ use hive_policy::Mode;
 use hive_policy::conduct::FlagKind;
 use hive_proto::{Ticket, VoteKind};
 use hive_types::{
-    ActionId, BlockHeight, Capabilities, HiveId, Millis, Msat, NodeId, Proposal, Sat, Tier,
-    UnixMillis,
+    ActionId, BanReason, BlockHeight, Capabilities, HiveId, Millis, Msat, NodeId, Proposal, Sat,
+    Tier, Toxicity, UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -77,6 +77,18 @@ pub enum Command {
         /// Whom.
         peer: NodeId,
     },
+    /// Never keep away from an outside peer, whoever says what.
+    Allow {
+        /// Whom.
+        peer: NodeId,
+    },
+    /// Take a peer off the allow-list.
+    Disallow {
+        /// Whom.
+        peer: NodeId,
+    },
+    /// Outside peers that are banned, allowed or accused.
+    Bans,
     /// Vote to make a member full.
     Vouch {
         /// Whom.
@@ -132,6 +144,8 @@ pub enum Reply {
     Mode(Mode),
     /// Locks.
     Locks(Vec<LockRow>),
+    /// Outside peers that are banned, allowed or accused.
+    Bans(Vec<BanRow>),
     /// Contributions.
     Contribution(Vec<ContributionRow>),
     /// The bill.
@@ -254,6 +268,36 @@ pub struct LockRow {
     pub height: BlockHeight,
     /// Free at this height without an unlock.
     pub until: BlockHeight,
+}
+
+/// What speaks against an outside peer, for display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanRow {
+    /// The peer.
+    pub peer: NodeId,
+    /// Whether this member keeps away from it: no new channels, no probes, no pushes.
+    pub banned: bool,
+    /// Whether the operator put it on the allow-list.
+    pub allowed: bool,
+    /// Of what there is most evidence; the operator's word where there is none.
+    pub reason: BanReason,
+    /// What the own operator said, if the operator banned it.
+    pub said: Option<String>,
+    /// Until when the operator's ban holds.
+    pub until: Option<UnixMillis>,
+    /// Members' evidence.
+    pub words: Vec<BanWord>,
+}
+
+/// One member's evidence against an outside peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanWord {
+    /// Whose word.
+    pub author: NodeId,
+    /// The incidents that it counted.
+    pub evidence: Toxicity,
+    /// Whether it counts for a ban: recent, grave, and by a full member or this one.
+    pub counts: bool,
 }
 
 /// One fellow's contribution, as this node counted it.

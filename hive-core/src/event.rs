@@ -2,7 +2,7 @@
 
 use hive_policy::conduct::FlagKind;
 use hive_proto::VoteKind;
-use hive_types::{ActionId, BlockHeight, HiveId, Msat, NodeId, Proposal, Sat};
+use hive_types::{ActionId, BanReason, BlockHeight, HiveId, Msat, NodeId, Proposal, Sat};
 use serde::{Deserialize, Serialize};
 
 /// Something worth a line in a log or on a display.
@@ -178,6 +178,20 @@ pub enum Event {
         node: NodeId,
         /// Which.
         kind: FlagKind,
+    },
+    /// This member keeps away from an outside peer from now on. Its channels stay.
+    PeerBanned {
+        /// Whom.
+        peer: NodeId,
+        /// Of what there is most evidence; the operator's word where there is none.
+        reason: BanReason,
+        /// Whose evidence counts.
+        by: Vec<NodeId>,
+    },
+    /// This member no longer keeps away from an outside peer.
+    PeerUnbanned {
+        /// Whom.
+        peer: NodeId,
     },
     /// A vote that this member's operator may want to cast. It is never cast by itself.
     VoteProposed {

@@ -6,7 +6,7 @@ use crate::hive::{Hive, Stage};
 use crate::identity::META_IDENTITY;
 use crate::io::Change;
 use crate::start::META_SPONSOR;
-use hive_proto::{DecisionBody, Departure, DepartureReason, Item, RecordKind, keys};
+use hive_proto::{DecisionBody, Departure, DepartureReason, RecordKind, keys};
 use hive_state::merged::Draft;
 use hive_types::{Millis, NodeId};
 
@@ -26,12 +26,11 @@ impl Hive {
             node: me,
             reason: DepartureReason::Operator,
         };
-        self.write(Draft::new(keys::departure(), &departure, 0));
+        self.write_departure(Draft::new(keys::departure(), &departure, 0));
         if is_alone || self.connected_fellows(None).is_empty() {
             self.out_of_fleet();
             return Ok("left; fees are being restored".to_owned());
         }
-        self.spread_to_all(&keys::departure());
         self.propose_departure(me);
         if let Stage::Member(member) = &mut self.stage {
             let outputs = member.decider.note_departure(me);
@@ -39,27 +38,6 @@ impl Hive {
             self.perform(outputs);
         }
         Ok("leaving; fees are being restored and fellows are told".to_owned())
-    }
-
-    /// A departure is everybody's business: it goes to each connected fellow at once.
-    fn spread_to_all(&mut self, key: &[u8]) {
-        let Stage::Member(member) = &self.stage else {
-            return;
-        };
-        let Some(held) = member.merged.get(&member.me(), key) else {
-            return;
-        };
-        let item = Item::Record(held.record().bytes().to_vec());
-        let delta = hive_proto::Delta {
-            hops: 1,
-            items: vec![item],
-            want: Vec::new(),
-            more: false,
-        };
-        let message = hive_proto::Message::Delta(delta);
-        for fellow in self.connected_fellows(None) {
-            self.out.send(fellow, &message);
-        }
     }
 
     /// Departures that are known and not decided yet.

@@ -4,7 +4,8 @@ use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::io::{Change, Output};
 use hive_proto::{
-    ChainRequest, Delta, DigestLine, Item, Listing, Message, Version, clamp_hops, codec,
+    ChainRequest, Delta, DigestLine, Item, Listing, Message, Record, RecordKind, Version,
+    clamp_hops, codec,
 };
 use hive_state::merged::{Change as MergedChange, Draft, Merge, Refused};
 use hive_types::limits::{GOSSIP_FANOUT, GOSSIP_INTERVAL, RELAY_FANOUT, RELAY_HOPS};
@@ -171,29 +172,71 @@ impl Hive {
             return None;
         };
         member.stirred |= is_news;
+        self.banned.stirred |= is_news && is_word(&item);
         Some(is_news.then_some(item))
     }
 
-    /// Signs and keeps a record of this member, and tells fellows. `None` while it must not write, and
-    /// while the decision that admitted it has not arrived.
+    /// Signs and keeps a record of this member, and tells a few fellows, who tell others. `None` while
+    /// it must not write, and while the decision that admitted it has not arrived.
     pub(crate) fn write(&mut self, draft: Draft) -> Option<Version> {
+        let record = self.keep(draft)?;
+        let item = Item::Record(record.bytes().to_vec());
+        self.spread(vec![item], RELAY_HOPS, None);
+        Some(record.fields().version)
+    }
+
+    /// The same for what is everybody's business at once: it goes to every connected fellow.
+    pub(crate) fn write_to_all(&mut self, draft: Draft) -> Option<Version> {
+        let record = self.keep(draft)?;
+        let item = Item::Record(record.bytes().to_vec());
+        let fellows = self.connected_fellows(None);
+        self.send_items(vec![item], RELAY_HOPS, &fellows);
+        Some(record.fields().version)
+    }
+
+    /// Signs the departure, also while this member must write nothing else, and tells every connected
+    /// fellow. `None` where the member key is not the one that the fleet knows.
+    pub(crate) fn write_departure(&mut self, draft: Draft) -> Option<Version> {
+        let Stage::Member(member) = &mut self.stage else {
+            return None;
+        };
+        let secret = member.identity.secret.clone();
+        let record = member.merged.write_last(draft, &secret, self.now).ok()?;
+        self.store_merged();
+        let item = Item::Record(record.bytes().to_vec());
+        let fellows = self.connected_fellows(None);
+        self.send_items(vec![item], RELAY_HOPS, &fellows);
+        Some(record.fields().version)
+    }
+
+    fn keep(&mut self, draft: Draft) -> Option<Record> {
         let Stage::Member(member) = &mut self.stage else {
             return None;
         };
         member.tier()?;
         let secret = member.identity.secret.clone();
-        let record = match member.merged.write(draft, &secret, self.now) {
-            Ok(record) => record,
+        match member.merged.write(draft, &secret, self.now) {
+            Ok(record) => {
+                self.store_merged();
+                Some(record)
+            }
             Err(error) => {
                 self.alert(format!("a record was not written: {error}"));
-                return None;
+                None
             }
-        };
-        let version = record.fields().version;
-        self.store_merged();
-        let item = Item::Record(record.bytes().to_vec());
-        self.spread(vec![item], RELAY_HOPS, None);
-        Some(version)
+        }
+    }
+
+    fn send_items(&mut self, items: Vec<Item>, hops: u8, to: &[NodeId]) {
+        let message = Message::Delta(Delta {
+            hops,
+            items,
+            want: Vec::new(),
+            more: false,
+        });
+        for fellow in to {
+            self.out.send(*fellow, &message);
+        }
     }
 
     /// Hands fresh items to a few fellows, who hand them on.
@@ -202,22 +245,14 @@ impl Hive {
             return;
         }
         let fellows = self.connected_fellows(except);
-        let delta = Delta {
-            hops,
-            items,
-            want: Vec::new(),
-            more: false,
-        };
-        let message = Message::Delta(delta);
         // Who wrote tells a few; who hears it tells fewer, or copies would grow with the fleet.
         let fanout = if except.is_none() {
             GOSSIP_FANOUT
         } else {
             RELAY_FANOUT
         };
-        for fellow in self.chance.choose(&fellows, fanout) {
-            self.out.send(fellow, &message);
-        }
+        let chosen = self.chance.choose(&fellows, fanout);
+        self.send_items(items, hops, &chosen);
     }
 
     /// Hands what changed in the replica to the store.
@@ -280,4 +315,13 @@ impl Hive {
             }
         }
     }
+}
+
+/// Whether an item says something of outside peers.
+fn is_word(item: &Item) -> bool {
+    let Item::Record(bytes) = item else {
+        return false;
+    };
+    let kind = Record::parse(bytes.clone()).map(|record| record.fields().kind);
+    kind.is_ok_and(|kind| kind == RecordKind::BAN || kind == RecordKind::OBSERVATION)
 }

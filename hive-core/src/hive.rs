@@ -1,6 +1,7 @@
 //! The machine: what it holds, and where each input goes.
 
 use crate::actions::Actions;
+use crate::bans::Banned;
 use crate::chance::Chance;
 use crate::config::Config;
 use crate::corridors::Corridors;
@@ -16,7 +17,7 @@ use crate::plan::Planning;
 use crate::votes::VoteProposals;
 use hive_planner::graph::Graph;
 use hive_policy::Gate;
-use hive_policy::bans::BanList;
+use hive_policy::bans::{BanList, PeerWatch};
 use hive_policy::conduct::Flags;
 use hive_policy::corridor::SavedFees;
 use hive_proto::Epoch;
@@ -40,6 +41,12 @@ pub struct Hive {
     pub(crate) unreconciled: BTreeSet<ActionId>,
     pub(crate) saved_fees: SavedFees,
     pub(crate) bans: BanList,
+    /// What the own node saw of outside peers.
+    pub(crate) watch: PeerWatch,
+    /// When that is stored again, for figures that are no news.
+    pub(crate) next_watch: Elapsed,
+    /// Outside peers that this member keeps away from.
+    pub(crate) banned: Banned,
     /// What fellows are blamed for.
     pub(crate) flags: Flags,
     /// Fees among fellows.

@@ -88,8 +88,8 @@ mod stored;
 mod votes;
 
 pub use command::{
-    Command, CommandError, ContributionRow, FlagRow, LockRow, Member, PlanShown, ProposalRow,
-    Reply, Report, Status, VoteProposal,
+    BanRow, BanWord, Command, CommandError, ContributionRow, FlagRow, LockRow, Member, PlanShown,
+    ProposalRow, Reply, Report, Status, VoteProposal,
 };
 pub use config::Config;
 pub use event::Event;

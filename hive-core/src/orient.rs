@@ -13,7 +13,7 @@ use hive_state::decided::Seat;
 use hive_types::limits::HEARTBEAT_STALE;
 use hive_types::{
     BlockHeight, Constraint, FellowChannel, FellowView, FleetView, Intent, LocalSnapshot, NodeId,
-    ObservationView, ShortChannelId,
+    ObservationView, ShortChannelId, Toxicity,
 };
 
 impl Hive {
@@ -35,7 +35,7 @@ impl Hive {
             me: Some(member.me()),
             members: members.collect(),
             locks: locks.collect(),
-            observations: observations(member, self.now.elapsed),
+            observations: self.observations(member),
             banned: Vec::new(),
         };
         fleet.banned = bans::effective(self.now, &fleet, &self.bans)
@@ -94,6 +94,41 @@ impl Hive {
             channel_min: willing.channel_min.max(limits.channel_min),
             channel_max: willing.channel_max.min(limits.channel_max),
         }
+    }
+}
+
+impl Hive {
+    /// What members say of outside peers. What the own node saw is taken from where it is counted.
+    pub(crate) fn observations(&self, member: &Membership) -> Vec<ObservationView> {
+        let (me, now) = (member.me(), self.now);
+        let mut all: Vec<ObservationView> = Vec::new();
+        for author in member.folded().members().keys().copied() {
+            let is_me = author == me;
+            let words = newest_bodies::<Observation>(member, &author, now.elapsed);
+            let words = words.map(|seen| ObservationView {
+                author,
+                peer: seen.peer,
+                toxicity: seen.toxicity.filter(|_| !is_me),
+                opportunity: seen.opportunity,
+            });
+            all.extend(words.filter(|word| word.toxicity.is_some() || word.opportunity.is_some()));
+            let bans = newest_bodies::<Ban>(member, &author, now.elapsed);
+            let bans = bans.filter(|ban| !is_me && !ban.lifted && ban.until > now.wall);
+            all.extend(bans.map(|ban| toxic(author, ban.peer, ban.evidence)));
+        }
+        let seen = self.watch.toxicities(now);
+        all.extend(seen.map(|(peer, found)| toxic(me, peer, found)));
+        all.sort_by_key(|view| (view.peer, view.author));
+        all
+    }
+}
+
+const fn toxic(author: NodeId, peer: NodeId, found: Toxicity) -> ObservationView {
+    ObservationView {
+        author,
+        peer,
+        toxicity: Some(found),
+        opportunity: None,
     }
 }
 
@@ -193,30 +228,6 @@ fn intents_of(
     newest_bodies::<Intent>(member, node, now)
         .filter(|intent| intent.until > height)
         .collect()
-}
-
-fn observations(member: &Membership, now: hive_types::Elapsed) -> Vec<ObservationView> {
-    let authors: Vec<NodeId> = member.folded().members().keys().copied().collect();
-    let mut all: Vec<ObservationView> = Vec::new();
-    for author in authors {
-        all.extend(
-            newest_bodies::<Observation>(member, &author, now).map(|seen| ObservationView {
-                author,
-                peer: seen.peer,
-                toxicity: seen.toxicity,
-                opportunity: seen.opportunity,
-            }),
-        );
-        let bans = newest_bodies::<Ban>(member, &author, now).filter(|ban| !ban.lifted);
-        all.extend(bans.map(|ban| ObservationView {
-            author,
-            peer: ban.peer,
-            toxicity: Some(ban.evidence),
-            opportunity: None,
-        }));
-    }
-    all.sort_by_key(|view| (view.peer, view.author));
-    all
 }
 
 #[cfg(test)]

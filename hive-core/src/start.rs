@@ -6,7 +6,7 @@
 //! store did, the member begins a new epoch, and what it may have said in the old one binds nobody.
 
 use crate::actions::Actions;
-use crate::bans::{META_BANS, restored_bans};
+use crate::bans::{Banned, restored_bans};
 use crate::beat::Heart;
 use crate::chance::Chance;
 use crate::clocks::Clocks;
@@ -23,7 +23,7 @@ use crate::identity::{Identity, META_IDENTITY};
 use crate::io::{Change, Snapshot};
 use crate::join::META_JOINING;
 use crate::member::Membership;
-use crate::observe::Baseline;
+use crate::observe::{Baseline, restored_watch};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::votes::VoteProposals;
@@ -327,10 +327,10 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         actions,
         gate,
         saved_fees: restored.saved_fees.into_iter().collect(),
-        bans: meta
-            .get(META_BANS)
-            .map(|bytes| restored_bans(bytes))
-            .unwrap_or_default(),
+        bans: restored_bans(&meta),
+        watch: restored_watch(&meta),
+        next_watch: Elapsed::default(),
+        banned: Banned::default(),
         flags: meta
             .get(META_FLAGS)
             .map(|bytes| restored_flags(bytes))
@@ -489,6 +489,7 @@ impl Hive {
         if !self.is_restoring() {
             self.tend_locks();
         }
+        self.watch_peers();
         self.tend_corridors();
         self.tend_drains();
     }
@@ -510,6 +511,7 @@ impl Hive {
         self.tend_start();
         self.tend_stirred();
         self.tend_flags();
+        self.tend_bans();
         self.tend_leaving();
         self.tend_heart();
         self.tend_gossip();

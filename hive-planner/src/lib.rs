@@ -73,6 +73,7 @@
 //!     channels: vec![],
 //!     peers: vec![],
 //!     forwards: vec![],
+//!     peer_events: vec![],
 //! };
 //!
 //! let config = PlannerConfig::default();

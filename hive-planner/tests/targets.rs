@@ -455,6 +455,7 @@ fn one_members_word_moves_a_target_by_a_bounded_part() {
                 stuck_htlcs: u32::MAX,
                 failure_rate: Ppm::new(u32::MAX),
                 last_seen: UnixMillis::new(0),
+                ..Toxicity::default()
             }),
             opportunity: None,
         };

@@ -49,6 +49,7 @@
 //! #     }],
 //! #     peers: vec![],
 //! #     forwards: vec![],
+//! #     peer_events: vec![],
 //! # };
 //! # let policy = ChannelPolicy {
 //! #     base: Msat::ZERO,

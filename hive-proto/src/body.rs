@@ -5,9 +5,12 @@ use crate::decision::{Vote, VoteKind};
 use crate::heartbeat::HeartbeatError;
 use crate::manifest::Manifest;
 use crate::record::RecordKind;
-use hive_types::limits::{CORRIDOR_FLOOR_MAX, INTENTS_PER_MEMBER, OBSERVATIONS_PER_MEMBER};
+use hive_types::limits::{
+    BANS_TOLD, CORRIDOR_FLOOR_MAX, INTENTS_PER_MEMBER, OBSERVATIONS_PER_MEMBER,
+};
 use hive_types::{
-    ActionId, Constraint, Intent, NodeId, Opportunity, OutPoint, Ppm, Toxicity, UnixMillis,
+    ActionId, BanReason, Constraint, Intent, NodeId, Opportunity, OutPoint, Ppm, Toxicity,
+    UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -54,21 +57,6 @@ pub struct Observation {
     pub opportunity: Option<Opportunity>,
 }
 
-/// Why an outside peer is banned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum BanReason {
-    /// It holds HTLCs until close to their timeout.
-    Jamming,
-    /// It floods channels with HTLCs under the dust limit.
-    Dust,
-    /// It closes channels by force.
-    ForceCloses,
-    /// It fails what it advertises to forward.
-    Failures,
-    /// The operator's decision.
-    Operator,
-}
-
 /// A member bans an outside peer. What a single ban is worth is for each receiver to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
@@ -76,7 +64,7 @@ pub struct Ban {
     pub peer: NodeId,
     /// Why.
     pub reason: BanReason,
-    /// What was seen of it.
+    /// What was seen of it, the incidents that the reason names among it.
     pub evidence: Toxicity,
     /// When it ends, by the author's wall clock; receivers hold it at their own limit.
     pub until: UnixMillis,
@@ -175,9 +163,18 @@ by_codec! {
     Vote = VOTE, |_| None;
     Departure = DEPARTURE, |_| None;
     Funding = FUNDING, |_| None;
-    Ban = BAN, |body| (body.evidence.failure_rate > Ppm::ONE).then_some("a rate above one");
+    Ban = BAN, wrong_ban;
     Corridor = CORRIDOR, |body| matches!(body.terms, CorridorTerms::Floor(rate) if rate > CORRIDOR_FLOOR_MAX)
         .then_some("a floor above the highest one");
+}
+
+/// A ban bears the evidence that it names; only an operator's word stands alone.
+fn wrong_ban(body: &Ban) -> Option<&'static str> {
+    if body.evidence.failure_rate > Ppm::ONE {
+        return Some("a rate above one");
+    }
+    let is_bare = body.reason != BanReason::Operator && body.evidence.incidents(body.reason) == 0;
+    (is_bare && !body.lifted).then_some("a ban without the evidence that it names")
 }
 
 fn wrong_observation(body: &Observation) -> Option<&'static str> {
@@ -278,6 +275,7 @@ pub const fn per_member(kind: RecordKind) -> Option<usize> {
     match kind {
         RecordKind::INTENT => Some(INTENTS_PER_MEMBER),
         RecordKind::OBSERVATION => Some(OBSERVATIONS_PER_MEMBER),
+        RecordKind::BAN => Some(BANS_TOLD),
         _ => None,
     }
 }

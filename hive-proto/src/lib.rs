@@ -78,8 +78,8 @@ mod seal;
 mod ticket;
 
 pub use body::{
-    Ban, BanReason, BodyError, Corridor, CorridorTerms, Departure, DepartureReason, Funding,
-    Observation, RecordBody, WithdrawnFor, keys, per_member,
+    Ban, BodyError, Corridor, CorridorTerms, Departure, DepartureReason, Funding, Observation,
+    RecordBody, WithdrawnFor, keys, per_member,
 };
 pub use decision::admitted_tier;
 pub use decision::{

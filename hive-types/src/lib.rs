@@ -21,6 +21,7 @@ mod chain;
 mod fee;
 mod id;
 pub mod limits;
+mod outside;
 mod time;
 mod view;
 
@@ -37,9 +38,9 @@ pub use id::{
     ActionId, ChannelId, Digest, HiveId, MemberKey, NodeId, Nonce, ParseNodeIdError,
     ParseShortChannelIdError, ShortChannelId, Signature, TicketId,
 };
+pub use outside::{BanReason, ObservationView, Opportunity, PeerEvents, Toxicity};
 pub use time::{BootId, Elapsed, Millis, Now, UnixMillis};
 pub use view::{
     Capabilities, Constraint, FellowChannel, FellowView, FleetView, ForwardTotals, Intent,
-    LocalChannel, LocalSnapshot, LockView, ObservationView, OnChain, Opportunity, PeerView,
-    Privileges, Tier, Toxicity,
+    LocalChannel, LocalSnapshot, LockView, OnChain, PeerView, Privileges, Tier,
 };

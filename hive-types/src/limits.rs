@@ -336,8 +336,29 @@ pub const BAN_REASON_CHARS: usize = 256;
 /// A ban lasts at most this; what still holds then is banned again.
 pub const BAN_LIFETIME: Millis = Millis::from_days(365);
 
-/// Full members whose evidence makes a ban effective for all: one rogue alone moves nothing (case T48).
+/// Full members whose evidence makes a ban effective for all, at the least: one rogue alone moves
+/// nothing (case T48).
 pub const BAN_CORROBORATION: usize = 2;
+
+/// Full members whose evidence makes a ban effective for all. Fewer than a third of them lie, so one of
+/// a third at least is honest.
+pub const fn corroboration(full_members: usize) -> usize {
+    let third = full_members.div_ceil(3);
+    if third > BAN_CORROBORATION {
+        third
+    } else {
+        BAN_CORROBORATION
+    }
+}
+
+/// Bans of one member that count: the newest. They and the observations fit into its records.
+pub const BANS_TOLD: usize = 64;
+
+/// Outside peers that are watched: as many as fit one stored value when every figure is at its longest.
+pub const WATCHED_PEERS: usize = 256;
+
+/// Policies of peers that are watched after pushes and opens at a time: a day of both.
+pub const WATCHED_FEES: usize = 128;
 
 /// Force closes that a peer caused from which on they are evidence: one happens to everybody.
 pub const BAN_FORCE_CLOSES: u32 = 2;
@@ -347,6 +368,39 @@ pub const BAN_STUCK_HTLCS: u32 = 10;
 
 /// A share of failed forwards from which on it is evidence: a peer that is of no use to anybody.
 pub const BAN_FAILURE_RATE: Ppm = Ppm::new(950_000);
+
+/// Forwards below which a share of failures says nothing: a bad afternoon is no conduct.
+pub const BAN_FORWARDS: u32 = 200;
+
+/// HTLCs under way in one channel from which on its slots are nearly all taken: BOLT 2 allows 483 a
+/// side, and a busy channel has dozens.
+pub const JAM_HTLCS: u32 = 400;
+
+/// Slots that stay taken for this long are a jam: payments that go through end within seconds.
+pub const JAM_SPAN: Millis = Millis::from_secs(600);
+
+/// Jams from which on they are evidence: one may be a wave of honest payments that met a dead node.
+pub const BAN_JAMS: u32 = 3;
+
+/// HTLCs under the dust limit that a peer may offer in an hour: tips and games come to less than one in
+/// three seconds over one channel.
+pub const DUST_HTLCS_PER_HOUR: u32 = 1_000;
+
+/// HTLCs of dust beyond that from which on they are evidence.
+pub const BAN_DUST_HTLCS: u32 = 2_000;
+
+/// A peer's fees are watched for this long after balance was pushed past it or a channel opened to it.
+pub const FEE_WATCH: Millis = Millis::from_hours(6);
+
+/// A fee that grew by this factor within [`FEE_WATCH`] was raised for the push. Tools that steer fees
+/// by liquidity move them by less at a time.
+pub const FEE_RAISE_FACTOR: u64 = 4;
+
+/// Below this growth a raise is small change: 500 ppm.
+pub const FEE_RAISE_PPM: u32 = 500;
+
+/// Fees raised after pushes or opens from which on they are evidence: once or twice is chance.
+pub const BAN_FEE_RAISES: u32 = 3;
 
 /// Evidence against a peer counts for this long after its last incident.
 pub const EVIDENCE_LIFETIME: Millis = Millis::from_days(30);

@@ -1,8 +1,8 @@
 //! The plain views that planner and policy read: they see neither wire nor replicated records.
 
 use crate::{
-    ActionId, BlockHeight, ChannelId, ChannelPolicy, FeeratePerKw, Msat, Network, NodeId, OutPoint,
-    Ppm, Sat, ShortChannelId, UnixMillis,
+    ActionId, BlockHeight, ChannelId, ChannelPolicy, FeeratePerKw, Msat, Network, NodeId,
+    ObservationView, OutPoint, PeerEvents, Sat, ShortChannelId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,11 @@ pub struct LocalSnapshot {
     pub peers: Vec<PeerView>,
     /// Settled forwards since the node began, by pair of peers, in order.
     pub forwards: Vec<ForwardTotals>,
+    /// What peers did to this node's HTLCs and channels since the node began, in order of peers. Every
+    /// peer with a channel has its entry, so that counting begins before its first incident; a node
+    /// that counts nothing has none.
+    #[serde(default)]
+    pub peer_events: Vec<PeerEvents>,
 }
 
 /// On-chain money of a node.
@@ -313,47 +318,6 @@ pub struct LockView {
     pub until: BlockHeight,
     /// The funding, once published.
     pub funding: Option<OutPoint>,
-}
-
-/// One member's signed word on one outside peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObservationView {
-    /// Whose word.
-    pub author: NodeId,
-    /// On whom.
-    pub peer: NodeId,
-    /// How toxic, when that was said.
-    pub toxicity: Option<Toxicity>,
-    /// How rewarding, when that was said.
-    pub opportunity: Option<Opportunity>,
-}
-
-/// Why a peer is bad, with the count of incidents behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Toxicity {
-    /// Force closes that it caused.
-    pub force_closes: u32,
-    /// HTLCs that it held until close to their timeout.
-    pub stuck_htlcs: u32,
-    /// Of its forwards that failed, of one million.
-    pub failure_rate: Ppm,
-    /// When the member last saw one, by its own clock.
-    pub last_seen: UnixMillis,
-}
-
-/// What a channel to a peer brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Opportunity {
-    /// Capital in channels with it.
-    pub capital: Sat,
-    /// Days observed.
-    pub days: u32,
-    /// Volume forwarded in that time.
-    pub volume: Msat,
-    /// Fees earned in that time.
-    pub fees: Msat,
-    /// Forwards that succeeded, of one million; absent where the node does not count failures.
-    pub success_rate: Option<Ppm>,
 }
 
 #[cfg(test)]

@@ -81,6 +81,7 @@ impl LightningBackend for TinyNode {
             channels: vec![],
             peers: vec![],
             forwards: vec![],
+            peer_events: vec![],
         })
     }
 

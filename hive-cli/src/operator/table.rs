@@ -1,7 +1,9 @@
 //! Answers as people read them.
 
 use crate::columns::{pairs, table};
-use hive_core::{ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report, Status};
+use hive_core::{
+    BanRow, ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report, Status,
+};
 use hive_node::control::CommandName;
 use hive_node::store::AuditRow;
 use hive_types::{Tier, UnixMillis};
@@ -22,6 +24,7 @@ pub(crate) fn render(command: CommandName, value: &Value) -> String {
         Ok(Reply::Plan(found)) => plan(&found),
         Ok(Reply::Mode(mode)) => format!("{mode:?}").to_lowercase(),
         Ok(Reply::Locks(rows)) => locks(&rows),
+        Ok(Reply::Bans(rows)) => bans(&rows),
         Ok(Reply::Contribution(rows)) => contribution(&rows),
         Ok(Reply::Report(found)) => report(&found),
         Err(_) => format!("{value:#}"),
@@ -70,6 +73,33 @@ fn status(found: &Status) -> String {
     let alerts = found.alerts.iter();
     rows.extend(alerts.map(|alert| ("ALERT", alert.clone())));
     pairs(rows)
+}
+
+fn bans(rows: &[BanRow]) -> String {
+    let row = |row: &BanRow| {
+        let standing = match row {
+            _ if row.allowed => "allowed",
+            _ if row.banned => "banned",
+            _ => "accused",
+        };
+        let counted = row.words.iter().filter(|word| word.counts).count();
+        vec![
+            row.peer.to_string(),
+            standing.to_owned(),
+            row.reason.to_string(),
+            format!("{counted} of {}", row.words.len()),
+            row.said.clone().unwrap_or_default(),
+        ]
+    };
+    let head = [
+        "peer",
+        "standing",
+        "evidence of",
+        "words that count",
+        "own word",
+    ];
+    let empty = "nobody is banned, allowed or accused";
+    table(&head, rows.iter().map(row).collect(), empty)
 }
 
 fn members(rows: &[Member]) -> String {

@@ -115,6 +115,7 @@ fn snapshot(id: NodeId) -> LocalSnapshot {
         channels: Vec::new(),
         peers: Vec::new(),
         forwards: Vec::new(),
+        peer_events: Vec::new(),
     }
 }
 

@@ -532,5 +532,6 @@ pub(crate) fn snapshot(peers: &[u8]) -> LocalSnapshot {
         channels: vec![],
         peers: peers.iter().map(view).collect(),
         forwards: vec![],
+        peer_events: vec![],
     }
 }

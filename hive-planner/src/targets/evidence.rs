@@ -11,6 +11,11 @@ const IN_ALL: i64 = 500_000;
 const PER_FORCE_CLOSE: i64 = 50_000;
 /// Ten stuck HTLCs weigh like two force closes: each locked money for days.
 const PER_STUCK_HTLC: i64 = 10_000;
+/// A channel jammed once weighs like two stuck HTLCs, a fee raised after a push as well.
+const PER_JAM: i64 = 20_000;
+const PER_FEE_RAISE: i64 = 20_000;
+/// A thousand HTLCs of dust beyond what an hour may bring weigh like one stuck one.
+const PER_DUST_HTLC: i64 = 10;
 /// An opportunity seen for this many days counts half; a lucky day counts little.
 const HALF_CERTAIN_DAYS: u128 = 30;
 
@@ -46,6 +51,9 @@ fn word(observation: &ObservationView) -> i64 {
 fn malus(toxicity: &Toxicity) -> i64 {
     i64::from(toxicity.force_closes) * PER_FORCE_CLOSE
         + i64::from(toxicity.stuck_htlcs) * PER_STUCK_HTLC
+        + i64::from(toxicity.jams) * PER_JAM
+        + i64::from(toxicity.fee_raises) * PER_FEE_RAISE
+        + i64::from(toxicity.dust_htlcs) * PER_DUST_HTLC
         + i64::from(toxicity.failure_rate.get()) / 10
 }
 
@@ -102,6 +110,7 @@ mod tests {
                 stuck_htlcs: 0,
                 failure_rate: Ppm::ZERO,
                 last_seen: UnixMillis::new(0),
+                ..Toxicity::default()
             }),
             opportunity: None,
         }

@@ -73,6 +73,7 @@ pub fn local(n: u32) -> LocalSnapshot {
         channels: Vec::new(),
         peers: Vec::new(),
         forwards: Vec::new(),
+        peer_events: Vec::new(),
     }
 }
 

@@ -85,6 +85,7 @@ pub(crate) fn local() -> LocalSnapshot {
         channels: (10..50).map(channel).collect(),
         peers: Vec::new(),
         forwards: Vec::new(),
+        peer_events: Vec::new(),
     }
 }
 

@@ -219,6 +219,7 @@ fn accusation(author: u8, peer: u8, last_seen: u64) -> ObservationView {
             stuck_htlcs: 0,
             failure_rate: Ppm::ZERO,
             last_seen: UnixMillis::new(last_seen),
+            ..Toxicity::default()
         }),
         opportunity: None,
     }

@@ -5,6 +5,7 @@
     reason = "helpers of tests are tests"
 )]
 
+mod bans;
 mod bounds;
 mod cases;
 mod common;

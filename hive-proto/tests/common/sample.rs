@@ -3,15 +3,15 @@
 use super::{EXPIRES, Fleet, Party, WALL, now};
 use hive_proto::handshake::{Candidate, Contact, Door, Verdict, Visitor};
 use hive_proto::{
-    Ballot, Ban, BanReason, ChainRequest, ChainSegment, ChainSnapshot, Corridor, CorridorTerms,
-    Counter, DecisionBody, Delta, Departure, DepartureReason, DigestLine, Epoch, Funding,
-    Heartbeat, HeartbeatChange, Item, KeyVersion, Listing, Message, Observation, Record,
-    RecordBody, RecordFields, RecordKind, Refusal, Routed, SealDomain, Sealed, Share, Slot,
-    Statement, Unannounced, Version, VoteKind, WithdrawnFor, codec, keys, tagged_hash,
+    Ballot, Ban, ChainRequest, ChainSegment, ChainSnapshot, Corridor, CorridorTerms, Counter,
+    DecisionBody, Delta, Departure, DepartureReason, DigestLine, Epoch, Funding, Heartbeat,
+    HeartbeatChange, Item, KeyVersion, Listing, Message, Observation, Record, RecordBody,
+    RecordFields, RecordKind, Refusal, Routed, SealDomain, Sealed, Share, Slot, Statement,
+    Unannounced, Version, VoteKind, WithdrawnFor, codec, keys, tagged_hash,
 };
 use hive_types::{
-    ActionId, BlockHeight, Capabilities, Constraint, Digest, Elapsed, Intent, Msat, NodeId,
-    Opportunity, OutPoint, Ppm, Sat, Toxicity, Txid,
+    ActionId, BanReason, BlockHeight, Capabilities, Constraint, Digest, Elapsed, Intent, Millis,
+    Msat, NodeId, Opportunity, OutPoint, Ppm, Sat, Toxicity, Txid,
 };
 
 /// The fleet of the examples: founder 1, nonce 1.
@@ -243,7 +243,12 @@ pub fn bodies() -> Vec<(&'static str, RecordKind, Vec<u8>, Vec<u8>)> {
     let toxicity = Toxicity {
         force_closes: 1,
         stuck_htlcs: 12,
+        jams: 3,
+        dust_htlcs: 40_000,
+        fee_raises: 2,
+        forwards: 900,
         failure_rate: Ppm::new(700_000),
+        window: Millis::from_days(30),
         last_seen: WALL,
     };
     let opportunity = Opportunity {

@@ -2,7 +2,9 @@
 
 use super::node::Node;
 use super::{NodeError, NodeIx, PaymentState, World};
-use hive_types::{BlockHeight, Digest, ForwardTotals, LocalSnapshot, Msat, NodeId, PeerView};
+use hive_types::{
+    BlockHeight, Digest, ForwardTotals, LocalSnapshot, Msat, NodeId, PeerEvents, PeerView,
+};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What an agent hears from its node.
@@ -55,6 +57,8 @@ pub(crate) struct Agent {
     pub(crate) lag: u32,
     /// Count, volume and fees by pair of peers.
     pub(crate) forwards: BTreeMap<(NodeIx, NodeIx), (u64, u64, u64)>,
+    /// What each peer did.
+    pub(crate) deeds: BTreeMap<NodeIx, PeerEvents>,
 }
 
 impl World {
@@ -175,6 +179,7 @@ impl World {
             channels,
             peers,
             forwards: self.forward_totals(ix),
+            peer_events: self.peer_events(ix),
         })
     }
 

@@ -241,6 +241,7 @@ impl World {
         channel.close = Some(txid);
         channel.state = ChannelState::Closing;
         self.channel_by_close.insert(txid, ix);
+        self.count_force_close(ix, side);
         self.note("force close", &[ix as u64, side as u64]);
         self.reroute(ix);
         self.tell_channel(ix);

@@ -22,6 +22,7 @@ mod background;
 mod chain;
 mod channel;
 mod config;
+mod deeds;
 mod direct;
 mod explicit;
 mod gossip;

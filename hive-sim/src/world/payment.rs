@@ -1,5 +1,6 @@
 //! HTLCs along a route: locked hop by hop, then settled or failed as a whole; and senders who try.
 
+use super::deeds::End;
 use super::{ChannelIx, ChannelState, Event, NodeError, NodeIx, World};
 use hive_types::{ChannelPolicy, Digest, Msat, NodeId};
 use std::collections::BTreeMap;
@@ -180,6 +181,7 @@ impl World {
                 }
                 Err((place, _)) => {
                     self.unlock(&hops[..place]);
+                    self.count_deeds(&hops[..place], End::Failed);
                     without.push(way[place.min(way.len() - 1)]);
                 }
             }
@@ -290,6 +292,7 @@ impl World {
         for pair in hops.windows(2) {
             self.earn(&pair[0], &pair[1]);
         }
+        self.count_deeds(hops, End::Settled);
         self.tell_hops(hops);
         let last = hops.last();
         let numbers = last.map_or([0; 3], |hop| {
@@ -356,6 +359,12 @@ impl World {
             Fate::Settle => self.settle(&flight.hops),
             Fate::Fail(place, code) => {
                 self.unlock(&flight.hops);
+                let end = if code == FailureCode::PermanentChannelFailure {
+                    End::TimedOut
+                } else {
+                    End::Failed
+                };
+                self.count_deeds(&flight.hops, end);
                 self.tell_hops(&flight.hops);
                 self.note("failed", &[place as u64, code as u64]);
             }

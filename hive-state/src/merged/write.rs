@@ -6,6 +6,7 @@ use hive_proto::{
     Counter, MemberSecret, Record, RecordBody, RecordError, RecordFields, RecordKind,
     VerifiedManifest, Version,
 };
+use hive_types::limits::VERSION_MAX;
 use hive_types::{NodeId, Now};
 use thiserror::Error;
 
@@ -110,6 +111,37 @@ impl Merged {
             secret,
             &self.hive,
         )?;
+        check_bounds(&record)?;
+        self.place(record.clone(), now.elapsed);
+        Ok(record)
+    }
+
+    /// Signs the last word of this epoch, a departure, under the highest version that there is. No
+    /// forgotten record can have it, so it needs no fellow that returns what this member wrote.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is written then.
+    pub fn write_last(
+        &mut self,
+        draft: Draft,
+        secret: &MemberSecret,
+        now: Now,
+    ) -> Result<Record, WriteError> {
+        let me = self.me;
+        let author = self.authors.get(&me).ok_or(WriteError::NoMember(me))?;
+        let newest = author.newest();
+        if author.manifest.key().member_key() != secret.public() {
+            return Err(WriteError::OtherKey(newest));
+        }
+        if let Some(held) = author
+            .get(&draft.key)
+            .filter(|_| newest.counter.0 == VERSION_MAX)
+        {
+            return Ok(held.record().clone());
+        }
+        let counter = Counter(VERSION_MAX);
+        let version = Version { counter, ..newest };
+        let record = Record::sign(fields(me, draft, version), secret, &self.hive)?;
         check_bounds(&record)?;
         self.place(record.clone(), now.elapsed);
         Ok(record)

@@ -88,6 +88,7 @@ pub fn busy_member(replica: &mut Merged, member: &Member, chance: &mut Chance) {
             stuck_htlcs: chance.below(50) as u32,
             failure_rate: Ppm::new(chance.below(1_000_000) as u32),
             last_seen: at(chance.next() % 1_000_000).wall,
+            ..Toxicity::default()
         });
         let word = Observation {
             peer,

@@ -1,17 +1,7 @@
-//! Outside peers to keep away from: no new channels, no probes, no payments through them. A ban closes
-//! no channel and changes no fee.
-//!
-//! The operator's own bans hold for this node at once. What fellows say holds only with
-//! corroboration: [`BAN_CORROBORATION`] full members with evidence of their own. A single member, also
-//! one that lies, moves nothing. The operator's allow-list comes before everything.
+//! The operator's own bans and the peers that are never banned.
 
-use hive_types::{
-    FleetView, NodeId, Now, Tier, Toxicity, UnixMillis,
-    limits::{
-        BAN_CORROBORATION, BAN_FAILURE_RATE, BAN_FORCE_CLOSES, BAN_LIFETIME, BAN_REASON_CHARS,
-        BAN_STUCK_HTLCS, BANS, EVIDENCE_LIFETIME, EVIDENCE_SKEW,
-    },
-};
+use hive_types::limits::{BAN_LIFETIME, BAN_REASON_CHARS, BANS};
+use hive_types::{NodeId, Now, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -125,41 +115,25 @@ impl BanList {
             .iter()
             .filter(move |(_, ban)| ban.until > now.wall)
     }
-}
 
-/// All peers to keep away from now: own bans, own evidence, and evidence of at least
-/// [`BAN_CORROBORATION`] full members; without allowed peers and without members, who are for votes.
-pub fn effective(now: Now, fleet: &FleetView, own: &BanList) -> BTreeSet<NodeId> {
-    let mut accusers: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
-    for word in &fleet.observations {
-        let convicts = word.toxicity.is_some_and(|found| is_evidence(now, &found));
-        if convicts && (fleet.me == Some(word.author) || is_full_member(fleet, word.author)) {
-            accusers.entry(word.peer).or_default().insert(word.author);
+    /// The peers that are never banned, in order.
+    pub fn allowed(&self) -> impl Iterator<Item = &NodeId> {
+        self.allowed.iter()
+    }
+
+    /// The own ban of a peer as it is kept, over or not.
+    pub fn get(&self, peer: &NodeId) -> Option<&Ban> {
+        self.bans.get(peer)
+    }
+
+    /// Takes back what was stored, as it was: ends and lengths were checked when it was said.
+    pub fn restore(
+        bans: impl IntoIterator<Item = (NodeId, Ban)>,
+        allowed: impl IntoIterator<Item = NodeId>,
+    ) -> Self {
+        Self {
+            bans: bans.into_iter().take(BANS).collect(),
+            allowed: allowed.into_iter().take(BANS).collect(),
         }
     }
-    let mine = |authors: &BTreeSet<NodeId>| fleet.me.is_some_and(|me| authors.contains(&me));
-    let corroborated = accusers
-        .into_iter()
-        .filter(|(_, authors)| authors.len() >= BAN_CORROBORATION || mine(authors))
-        .map(|(peer, _)| peer);
-    let member = |peer| fleet.members.iter().any(|fellow| fellow.node_id == peer);
-    corroborated
-        .chain(own.bans(now).map(|(peer, _)| *peer))
-        .filter(|peer| !own.is_allowed(*peer) && !member(*peer))
-        .collect()
-}
-
-fn is_full_member(fleet: &FleetView, author: NodeId) -> bool {
-    let mut members = fleet.members.iter();
-    members.any(|fellow| fellow.node_id == author && fellow.tier == Tier::Full)
-}
-
-/// Recent, and more than happens to everybody.
-fn is_evidence(now: Now, found: &Toxicity) -> bool {
-    let recent = now.wall.since(found.last_seen) < EVIDENCE_LIFETIME
-        && found.last_seen.since(now.wall) <= EVIDENCE_SKEW;
-    let grave = found.force_closes >= BAN_FORCE_CLOSES
-        || found.stuck_htlcs >= BAN_STUCK_HTLCS
-        || found.failure_rate >= BAN_FAILURE_RATE;
-    recent && grave
 }
