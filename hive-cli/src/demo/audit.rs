@@ -5,6 +5,7 @@ use super::member::Member;
 use super::report::Report;
 use super::script::Show;
 use super::stage::Stage;
+use super::trials::SLANDERER;
 use hive_core::{ActionResult, Done, Event, Reply};
 use hive_node::control::CommandName;
 use hive_sim::world::{ChannelState, Funding, World};
@@ -84,8 +85,9 @@ pub(crate) async fn violations(show: &Show, chronicle: &Chronicle, opens: &Opens
     let mut found = chronicle.faults();
     found.extend(chronicle.unfounded(&opens.fundings));
     found.extend(of_stage(&show.stage));
+    let liar = show.stage.members[SLANDERER].node;
     for member in &show.stage.members {
-        found.extend(reply_faults(member).await);
+        found.extend(reply_faults(member, &liar).await);
     }
     found
 }
@@ -196,23 +198,23 @@ fn store_faults(member: &Member, fundings: &[Funding]) -> Vec<String> {
     found
 }
 
-/// No honest member is held to be a liar.
-async fn reply_faults(member: &Member) -> Vec<String> {
+/// No honest member is held to be a liar or blamed for anything.
+async fn reply_faults(member: &Member, liar: &NodeId) -> Vec<String> {
     let reply = member.ask(CommandName::HiveMembers, Value::Null).await;
     let Ok(Reply::Members(rows)) = reply else {
         // In no fleet any more.
         return Vec::new();
     };
-    let flagged = rows.iter().filter(|row| row.equivocated);
-    flagged
-        .map(|row| {
-            format!(
-                "{} holds {} to have forked",
-                member.name,
-                row.node_id.short()
-            )
-        })
-        .collect()
+    let mut found = Vec::new();
+    for row in rows.iter().filter(|row| row.node_id != *liar) {
+        let (who, whom) = (&member.name, row.node_id.short());
+        if row.equivocated {
+            found.push(format!("{who} holds {whom} to have forked"));
+        }
+        let flags = row.flags.iter();
+        found.extend(flags.map(|flag| format!("{who} blames {whom}: {}", flag.evidence)));
+    }
+    found
 }
 
 /// Puts all figures together.

@@ -6,17 +6,23 @@ use crate::embedded::{EmbeddedBackend, Ground, MemberClock};
 use crate::failure::Failure;
 use hive_core::{Hive, Reply, Status};
 use hive_node::clock::Clock;
+use hive_node::config::OracleConfig;
 use hive_node::control::{Call, CommandName, ControlError, Request};
 use hive_node::driver::{Driver, DriverError, Surroundings};
+use hive_node::http::HttpConfig;
+use hive_node::oracle::Oracle;
 use hive_node::store::Store;
 use hive_proto::{Record, tagged_hash};
-use hive_types::NodeId;
 use hive_types::limits::COMMAND_QUEUE;
+use hive_types::{Millis, NodeId};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+
+/// How long an agent waits for its oracle, on the wall.
+const ORACLE_PATIENCE: Millis = Millis::from_secs(2);
 
 /// A member, its agent running or not.
 pub(crate) struct Member {
@@ -25,6 +31,7 @@ pub(crate) struct Member {
     pub(crate) backend: Arc<EmbeddedBackend>,
     folder: PathBuf,
     config: hive_core::Config,
+    oracle: Option<OracleConfig>,
     seed: u64,
     running: Option<Running>,
 }
@@ -63,6 +70,7 @@ impl Member {
             backend: Arc::new(backend),
             folder,
             config: setting::config(node, name, features, wishes)?,
+            oracle: wishes.oracle.clone(),
             seed,
             running: None,
         })
@@ -84,10 +92,15 @@ impl Member {
         let around = Surroundings {
             backend: self.backend.clone(),
             store: store.clone(),
-            clock,
+            clock: clock.clone(),
         };
         let (calls, receiver) = mpsc::channel(COMMAND_QUEUE);
-        let driver = Driver::new(machine, around, receiver);
+        let mut driver = Driver::new(machine, around, receiver);
+        if let Some(oracle) = &self.oracle {
+            let asked = Oracle::new(oracle, &oracle_http(), clock);
+            let asked = asked.map_err(|error| Failure::Internal(error.to_string()))?;
+            driver = driver.with_oracle(asked);
+        }
         tokio::spawn(story.clone().follow(self.name.clone(), driver.events()));
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(driver.run(async move {
@@ -211,6 +224,15 @@ impl Member {
         let ended = running.task.await.unwrap_or_else(|error| Err(error.into()));
         closed(running.store).await;
         ended
+    }
+}
+
+/// An oracle on this machine answers at once or not at all.
+fn oracle_http() -> HttpConfig {
+    HttpConfig {
+        connect_timeout: ORACLE_PATIENCE,
+        timeout: ORACLE_PATIENCE,
+        ..HttpConfig::default()
     }
 }
 

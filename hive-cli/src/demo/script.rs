@@ -3,21 +3,18 @@
 use super::chronicle::Chronicle;
 use super::member::Member;
 use super::report::Trials;
-use super::stage::{PATIENCE, STEP, Stage};
+use super::stage::{STEP, Stage, tier_by_ticket};
 use super::trials;
 use crate::failure::Failure;
 use hive_node::control::CommandName as C;
 use hive_proto::Ticket;
 use hive_sim::world::World;
-use hive_types::{Millis, Tier};
+use hive_types::Millis;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Members that are made full; the others stay probationary. More would only vote more.
 const FULL_MEMBERS: usize = 7;
-
-/// Full members that tickets may make, founder counted.
-const FULL_BY_TICKET: usize = 3;
 
 /// A machine that is too slow for all hours ends them here, so that the whole stays under a minute.
 const WALL_BUDGET: Duration = Duration::from_secs(42);
@@ -67,7 +64,8 @@ impl Show {
         self.stage.start_all()?;
         self.stranger.start(&self.stage.ground, &self.stage.story)?;
         self.found_and_join().await?;
-        self.promote().await?;
+        let full = self.stage.members.len().min(FULL_MEMBERS);
+        self.stage.promote(full).await?;
         trials::tickets(self).await?;
         trials::same_target(self).await?;
         trials::reused_approval(self).await?;
@@ -90,47 +88,16 @@ impl Show {
         self.stage.found(0).await?;
         let last = self.stage.members.len() - 1;
         for place in 1..=last {
-            let tier = if place < FULL_BY_TICKET {
-                "full"
-            } else {
-                "probationary"
-            };
-            let ticket = self.stage.invite(tier).await?;
-            let params = json!({"ticket": ticket.to_string()});
-            self.tickets.push(ticket);
+            let ticket = self.stage.invite(tier_by_ticket(place)).await?;
+            self.tickets.push(ticket.clone());
             if place == last {
+                let params = json!({"ticket": ticket.to_string()});
                 trials::flood(self, params).await?;
             } else {
-                self.stage.command(place, C::HiveJoin, params).await?;
-                if !self.stage.until_member(place).await {
-                    let text = format!("{} was not let in", self.stage.members[place].name);
-                    self.stage.story.tell(&text);
-                }
+                self.stage.join(place, &ticket).await?;
             }
         }
         self.remember()
-    }
-
-    /// Full members vouch for the others.
-    async fn promote(&mut self) -> Result<(), Failure> {
-        let count = self.stage.members.len().min(FULL_MEMBERS);
-        for place in FULL_BY_TICKET..count {
-            let node = json!({"node": self.stage.members[place].node.to_string()});
-            for voter in 0..place {
-                self.stage
-                    .command(voter, C::HiveVouch, node.clone())
-                    .await?;
-            }
-            let is_full = async || {
-                let status = self.stage.members[place].status().await;
-                status.is_some_and(|status| status.tier == Some(Tier::Full))
-            };
-            if !self.stage.until(PATIENCE, is_full).await {
-                let text = format!("{} is not made full", self.stage.members[place].name);
-                self.stage.story.tell(&text);
-            }
-        }
-        Ok(())
     }
 
     /// The operators read what was proposed, decline it, and let their agents act by themselves.

@@ -1,6 +1,7 @@
 //! The world of the demo: a network, the members' nodes in it, and a stranger.
 
 use crate::failure::Failure;
+use hive_node::config::OracleConfig;
 use hive_planner::PlannerConfig;
 use hive_planner::graph::Graph;
 use hive_policy::{LimitSettings, Limits, Mode};
@@ -26,7 +27,7 @@ const LONE_PEERS: usize = 3;
 const WALLET: Sat = Sat::new(20_000_000);
 
 /// Capacity of the channels that are there before the fleet.
-const CHANNEL: Sat = Sat::new(4_000_000);
+pub(crate) const CHANNEL: Sat = Sat::new(4_000_000);
 
 /// Largest nodes that members are not connected to at first: something must be left to open to. In a
 /// small network a tenth of all.
@@ -74,6 +75,16 @@ pub(crate) fn small_graph(what: &str, seed: u64) -> Arc<Graph> {
     }))
 }
 
+fn small_world(graph: &Arc<Graph>, what: &str, seed: u64) -> World {
+    World::from_graph(
+        graph,
+        WorldConfig {
+            seed: seed_of(what, seed),
+            ..WorldConfig::default()
+        },
+    )
+}
+
 /// A small world in which one node with money on chain has channels with some peers.
 pub(crate) fn lone_node(
     what: &str,
@@ -81,13 +92,7 @@ pub(crate) fn lone_node(
     wallet: Sat,
 ) -> Result<(World, NodeId, Arc<Graph>), Failure> {
     let graph = small_graph(what, seed);
-    let mut world = World::from_graph(
-        &graph,
-        WorldConfig {
-            seed: seed_of(what, seed),
-            ..WorldConfig::default()
-        },
-    );
+    let mut world = small_world(&graph, what, seed);
     let mut spec = NodeSpec::agent(wallet);
     spec.policy = asking(&spec, RATE);
     let node = world.add_node(spec);
@@ -98,6 +103,53 @@ pub(crate) fn lone_node(
         settled.map_err(|error| impossible(&error))?;
     }
     Ok((world, node, graph))
+}
+
+/// Some nodes in a small world that become a fleet.
+pub(crate) struct Neighbourhood {
+    pub(crate) world: World,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) members: Vec<NodeId>,
+    /// Each member has channels with the peer at its own place and with that of the next one.
+    pub(crate) peers: Vec<NodeId>,
+}
+
+/// A small world with a ring of nodes in it, connected as the fleet's members are.
+/// Each holds so many thousandths of its channel to the next one.
+pub(crate) fn neighbourhood(
+    what: &str,
+    seed: u64,
+    count: usize,
+    held_permille: u64,
+) -> Result<Neighbourhood, Failure> {
+    let graph = small_graph(what, seed);
+    let peers = peers(&graph, count)?;
+    let mut world = small_world(&graph, what, seed);
+    let mut spec = NodeSpec::agent(Sat::new(1_000_000));
+    spec.policy = asking(&spec, RATE);
+    let members = (0..count).map(|_| world.add_node(spec.clone()));
+    let members: Vec<NodeId> = members
+        .collect::<Result<_, _>>()
+        .map_err(|error| impossible(&error))?;
+    for place in 0..count {
+        let next = (place + 1) % count;
+        let ends = [
+            (members[next], 1_000 - held_permille),
+            (peers[place], 500),
+            (peers[next], 500),
+        ];
+        for (with, permille) in ends {
+            let at_target = Msat::new(CHANNEL.get() * permille);
+            let settled = world.settled_channel(members[place], with, CHANNEL, at_target);
+            settled.map_err(|error| impossible(&error))?;
+        }
+    }
+    Ok(Neighbourhood {
+        world,
+        graph,
+        members,
+        peers,
+    })
 }
 
 /// A node's policy with no base fee and another rate.
@@ -200,6 +252,10 @@ pub(crate) struct Wishes {
     /// Money for new channels, and how many.
     pub(crate) capital: Sat,
     pub(crate) slots: u32,
+    /// Whether the agent sets the fees that members agreed on.
+    pub(crate) manage_fees: bool,
+    /// Who is asked in oracle mode.
+    pub(crate) oracle: Option<OracleConfig>,
 }
 
 impl Wishes {
@@ -222,7 +278,17 @@ impl Wishes {
             plan_interval: PLAN_INTERVAL,
             capital: Sat::new(9_000_000),
             slots: 3,
+            manage_fees: true,
+            oracle: None,
         }
+    }
+
+    /// What operators set who open nothing.
+    pub(crate) fn quiet(graph: &Graph) -> Self {
+        let mut wishes = Self::usual(graph);
+        wishes.plan_interval = Millis::from_days(30);
+        (wishes.capital, wishes.slots) = (Sat::ZERO, 0);
+        wishes
     }
 }
 
@@ -253,9 +319,9 @@ pub(crate) fn config(
         constraint,
         plan_interval: wishes.plan_interval,
         sharing: BTreeMap::new(),
-        oracle_secret: None,
+        oracle_secret: wishes.oracle.as_ref().map(|oracle| oracle.secret.clone()),
         dry_run: false,
-        manage_fees: true,
+        manage_fees: wishes.manage_fees,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use hive_core::Reply;
 use hive_node::control::CommandName as C;
 use hive_proto::Ticket;
-use hive_types::{Millis, NodeId};
+use hive_types::{Millis, NodeId, Tier};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -16,6 +16,18 @@ pub(crate) const STEP: Millis = Millis::from_secs(2);
 
 /// What takes longer than this will not happen.
 pub(crate) const PATIENCE: Millis = Millis::from_secs(900);
+
+/// Full members that tickets may make, founder counted.
+const FULL_BY_TICKET: usize = 3;
+
+/// The tier of the ticket for whoever joins at this place.
+pub(crate) const fn tier_by_ticket(place: usize) -> &'static str {
+    if place < FULL_BY_TICKET {
+        "full"
+    } else {
+        "probationary"
+    }
+}
 
 /// Agents on one ground, and what is told of them.
 pub(crate) struct Stage {
@@ -43,6 +55,46 @@ impl Stage {
             true => Ok(()),
             false => Err(Failure::Internal("the founder founds no fleet".into())),
         }
+    }
+
+    /// The first member founds a fleet, the others join and become full members.
+    pub(crate) async fn gather(&self) -> Result<(), Failure> {
+        self.found(0).await?;
+        for place in 1..self.members.len() {
+            let ticket = self.invite(tier_by_ticket(place)).await?;
+            self.join(place, &ticket).await?;
+        }
+        self.promote(self.members.len()).await
+    }
+
+    /// Lets a member join by a ticket.
+    pub(crate) async fn join(&self, place: usize, ticket: &Ticket) -> Result<(), Failure> {
+        let params = json!({"ticket": ticket.to_string()});
+        self.command(place, C::HiveJoin, params).await?;
+        if !self.until_member(place).await {
+            let text = format!("{} was not let in", self.members[place].name);
+            self.story.tell(&text);
+        }
+        Ok(())
+    }
+
+    /// Full members vouch for those among the first `count` that no ticket made full.
+    pub(crate) async fn promote(&self, count: usize) -> Result<(), Failure> {
+        for place in FULL_BY_TICKET..count {
+            let node = json!({"node": self.members[place].node.to_string()});
+            for voter in 0..place {
+                self.command(voter, C::HiveVouch, node.clone()).await?;
+            }
+            let is_full = async || {
+                let status = self.members[place].status().await;
+                status.is_some_and(|status| status.tier == Some(Tier::Full))
+            };
+            if !self.until(PATIENCE, is_full).await {
+                let text = format!("{} is not made full", self.members[place].name);
+                self.story.tell(&text);
+            }
+        }
+        Ok(())
     }
 
     /// A ticket of the founder's.

@@ -3,9 +3,11 @@
 use crate::columns::{pairs, table};
 use hive_core::{
     BanRow, ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report, Status,
+    VoteProposal,
 };
 use hive_node::control::CommandName;
 use hive_node::store::AuditRow;
+use hive_proto::VoteKind;
 use hive_types::{Tier, UnixMillis};
 use serde_json::Value;
 
@@ -70,6 +72,8 @@ fn status(found: &Status) -> String {
     if let Some(until) = found.paused_until {
         rows.push(("paused until", time(until)));
     }
+    let votes = found.votes_proposed.iter();
+    rows.extend(votes.map(|vote| ("vote proposed", vote_line(vote))));
     let alerts = found.alerts.iter();
     rows.extend(alerts.map(|alert| ("ALERT", alert.clone())));
     pairs(rows)
@@ -102,6 +106,16 @@ fn bans(rows: &[BanRow]) -> String {
     table(&head, rows.iter().map(row).collect(), empty)
 }
 
+/// What is proposed, why, and what the operator would type.
+fn vote_line(vote: &VoteProposal) -> String {
+    let command = match vote.kind {
+        VoteKind::Promote => "hive-vouch",
+        VoteKind::Expel => "hive-expel",
+    };
+    let (subject, since) = (vote.subject, time(vote.since));
+    format!("{command} {subject}: {}, since {since}", vote.reason)
+}
+
 fn members(rows: &[Member]) -> String {
     let row = |member: &Member| {
         vec![
@@ -110,7 +124,7 @@ fn members(rows: &[Member]) -> String {
             yes_no(member.connected),
             yes_no(member.fresh),
             member.channels.to_string(),
-            if member.equivocated { "FORKED" } else { "" }.to_owned(),
+            blames(member),
             member.software.clone(),
             member.confirmed.join(","),
         ]
@@ -121,11 +135,31 @@ fn members(rows: &[Member]) -> String {
         "connected",
         "fresh",
         "channels",
-        "",
+        "blamed for",
         "software",
         "confirmed",
     ];
-    table(&head, rows.iter().map(row).collect(), "no members")
+    let shown = table(&head, rows.iter().map(row).collect(), "no members");
+    let evidence = rows.iter().flat_map(|member| {
+        let flags = member.flags.iter();
+        flags.map(|flag| {
+            let (node, kind, since) = (member.node_id, flag.kind, time(flag.since));
+            format!("{node} {kind} since {since}: {}", flag.evidence)
+        })
+    });
+    let lines = std::iter::once(shown).chain(evidence);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What this member blames it for, in a few words.
+fn blames(member: &Member) -> String {
+    let forked = member.equivocated.then(|| "FORKED".to_owned());
+    let flags = member.flags.iter().map(|flag| flag.kind.to_string());
+    forked
+        .into_iter()
+        .chain(flags)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Proposals are for reading: each with all its numbers.

@@ -5,6 +5,12 @@
 //! own.
 
 mod budget;
+mod drain;
+mod fee_cheat;
+mod fellows;
+mod impostor;
+mod oracle;
+mod outsiders;
 
 use super::audit;
 use super::member::{Member, Role};
@@ -47,7 +53,14 @@ pub(crate) struct Dweller {
 /// Plays in every house; nothing when the user ends it.
 pub(crate) fn play(street: &Street<'_>) -> Result<Option<Findings>, Failure> {
     let mut findings = Findings::default();
-    for play in [budget::play] {
+    let houses = [
+        budget::play,
+        oracle::dead,
+        oracle::lying,
+        fee_cheat::play,
+        drain::play,
+    ];
+    for play in houses {
         match play(street)? {
             Some(found) => findings.extend(found),
             None => return Ok(None),

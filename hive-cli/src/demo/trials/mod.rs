@@ -14,5 +14,5 @@ pub(super) use ban::false_ban;
 pub(super) use crash::crash;
 pub(super) use leave::leave;
 pub(super) use same_target::{pending, same_target};
-pub(super) use slander::slander;
+pub(super) use slander::{SLANDERER, slander};
 pub(super) use stranger::{flood, tickets};

@@ -14,7 +14,7 @@ use hive_types::{Millis, NodeId};
 use serde_json::{Value, json};
 
 /// Whoever slanders, and whom; the founder looks on.
-const SLANDERER: usize = 1;
+pub(crate) const SLANDERER: usize = 1;
 const VICTIM: usize = 2;
 
 /// Time in which a real majority would have been counted many times over.
