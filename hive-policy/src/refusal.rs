@@ -357,6 +357,16 @@ pub enum Refusal {
         /// The limit that says so.
         setting: String,
     },
+    /// Too many probes in an hour.
+    #[error(
+        "{probes} probes were begun in an hour, {limit} are allowed; the next one comes by itself"
+    )]
+    ProbesPerHour {
+        /// How many count.
+        probes: u32,
+        /// What is allowed.
+        limit: u32,
+    },
     /// The on-chain reserve would be touched.
     #[error(
         "{need} is needed on chain, but of {confirmed} confirmed {reserve} is the reserve and {held} is held by other opens; add funds or lower on_chain_reserve"

@@ -1,5 +1,9 @@
 //! Every limit of the system, each with its reason. Nothing grows without one of these.
 
+mod conduct;
+
+pub use conduct::*;
+
 use crate::{FeeratePerKw, Millis, Ppm, Sat};
 
 /// The BOLT 1 message type of the whole protocol. Odd, so that strangers ignore it; above 32768, so

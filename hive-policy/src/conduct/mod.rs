@@ -5,5 +5,8 @@
 //! until the conduct is right again. Nothing here expels anybody: that takes votes.
 
 mod flags;
+pub mod probes;
+mod reputation;
 
 pub use flags::{Flag, FlagKind, Flags};
+pub use reputation::{Estimate, Reputation, Seen};

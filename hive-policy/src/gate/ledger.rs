@@ -205,6 +205,13 @@ impl Ledger {
         same.filter_map(LedgerEntry::since).max()
     }
 
+    /// How many actions of a kind were begun in an hour.
+    pub(super) fn begun(&self, kind: ActionKind, at: UnixMillis) -> u32 {
+        let all = self.iter().filter(|entry| entry.kind == kind);
+        let lately = all.filter(|entry| entry.in_hour(at)).count();
+        u32::try_from(lately).unwrap_or(u32::MAX)
+    }
+
     /// Drops what no window counts any more and gives the ids.
     pub(super) fn close(&mut self, at: UnixMillis) -> Vec<ActionId> {
         let counts =

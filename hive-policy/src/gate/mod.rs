@@ -5,6 +5,7 @@ mod clock;
 mod ledger;
 mod operator;
 mod permit;
+mod probe;
 mod queue;
 mod room;
 mod rules;

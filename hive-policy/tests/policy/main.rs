@@ -9,6 +9,7 @@ mod bans;
 mod bounds;
 mod cases;
 mod common;
+mod conduct;
 mod corridors;
 mod drains;
 mod dry_run;
