@@ -225,6 +225,9 @@ impl Hive {
         if state == ActionState::Done {
             self.watch_fees_after(&action.proposal.action);
         }
+        if let Action::Probe(probe) = &action.proposal.action {
+            return self.probe_ended(id, probe, &result);
+        }
         self.tell_end(id, &action.proposal.action, result);
         self.out.push(Output::Observe);
     }

@@ -86,6 +86,11 @@ impl Actions {
         out.store(Change::Action(action.clone()));
     }
 
+    /// Drops an ended action that says nothing later.
+    pub(crate) fn forget(&mut self, id: &ActionId) {
+        self.0.remove(id);
+    }
+
     fn forget_oldest(&mut self) {
         let is_over = |action: &&StoredAction| {
             matches!(action.state, ActionState::Done | ActionState::NotDone)

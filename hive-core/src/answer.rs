@@ -209,6 +209,7 @@ impl Hive {
                 .standing(&fellow.node_id)
                 .is_some_and(|standing| standing.is_flagged()),
             flags: self.flag_rows(&fellow.node_id),
+            reputation: self.reputation_row(&fellow.node_id),
             software: member.software(&fellow.node_id),
             confirmed: self
                 .confirmed(&fellow.node_id)

@@ -220,6 +220,8 @@ pub struct Member {
     /// What this member blames it for.
     #[serde(default)]
     pub flags: Vec<FlagRow>,
+    /// How well it forwards, where this member knows anything of it.
+    pub reputation: Option<ReputationRow>,
     /// Its agent's name and version, as it says.
     pub software: String,
     /// Capabilities that a live connection confirmed.
@@ -235,6 +237,17 @@ pub struct FlagRow {
     pub since: UnixMillis,
     /// What was seen, in words and numbers.
     pub evidence: String,
+}
+
+/// How well a fellow forwards, as this member's own probes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReputationRow {
+    /// Expected success rate, of one million.
+    pub mean_ppm: u32,
+    /// Lower end of its credible interval, of one million.
+    pub low_ppm: u32,
+    /// Own observations that count now, old ones less, in thousandths of one.
+    pub samples_milli: u64,
 }
 
 /// A plan, for display.

@@ -1,15 +1,23 @@
 //! What this member makes of its fellows' conduct: raised by detectors, shown to the operator, felt in
 //! what it does for them.
 
+use crate::command::ReputationRow;
 use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::io::Change;
-use hive_policy::conduct::{FlagKind, Flags};
+use hive_policy::conduct::{FlagKind, Flags, Reputation};
 use hive_proto::codec;
-use hive_types::{NodeId, Privileges};
+use hive_types::{ActionId, NodeId, Privileges};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The store's name for the flags.
 pub(crate) const META_FLAGS: &str = "flags";
+
+/// The store's name for how well fellows forward, and for probes that were counted as held.
+pub(crate) const META_REPUTATIONS: &str = "reputations";
+
+/// How well fellows forward, and probes under way that were counted as held.
+pub(crate) type Reputations = (BTreeMap<NodeId, Reputation>, BTreeSet<ActionId>);
 
 impl Hive {
     /// Blames a fellow, with the evidence. Others than fellows are not blamed.
@@ -62,6 +70,31 @@ impl Hive {
         self.flags.privileges(node)
     }
 
+    /// How well a fellow forwards, once anything is known of it.
+    pub(crate) fn reputation_row(&self, node: &NodeId) -> Option<ReputationRow> {
+        let mut known = self.reputations.get(node)?.clone();
+        known.decay(self.now.wall);
+        let shown = known.shown();
+        Some(ReputationRow {
+            mean_ppm: shown.mean.get(),
+            low_ppm: shown.low.get(),
+            samples_milli: shown.samples / 1_000,
+        })
+    }
+
+    /// Stores how well fellows forward; what nodes did that are none any more is forgotten.
+    pub(crate) fn store_reputations(&mut self) {
+        if let Stage::Member(member) = &self.stage
+            && member.tier().is_some()
+        {
+            self.reputations.retain(|node, _| member.is_fellow(node));
+        }
+        self.out.store(Change::Meta {
+            key: META_REPUTATIONS.to_owned(),
+            bytes: codec::encode(&(&self.reputations, &self.held)),
+        });
+    }
+
     fn flag_ended(&mut self, node: NodeId, kind: FlagKind) {
         let text = format!("{node} {kind}: over");
         self.out.audit(self.now.wall, "unflag", None, text);
@@ -79,4 +112,10 @@ impl Hive {
 /// The flags as they were stored.
 pub(crate) fn restored_flags(bytes: &[u8]) -> Flags {
     codec::decode(bytes).unwrap_or_default()
+}
+
+/// How well fellows forward, as it was stored.
+pub(crate) fn restored_reputations(bytes: Option<&Vec<u8>>) -> Reputations {
+    let restored = bytes.and_then(|bytes| codec::decode(bytes).ok());
+    restored.unwrap_or_default()
 }

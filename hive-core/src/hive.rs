@@ -18,7 +18,7 @@ use crate::votes::VoteProposals;
 use hive_planner::graph::Graph;
 use hive_policy::Gate;
 use hive_policy::bans::{BanList, PeerWatch};
-use hive_policy::conduct::Flags;
+use hive_policy::conduct::{Flags, Reputation};
 use hive_policy::corridor::SavedFees;
 use hive_proto::Epoch;
 use hive_types::{ActionId, Elapsed, HiveId, LocalSnapshot, NodeId, Now};
@@ -53,6 +53,10 @@ pub struct Hive {
     pub(crate) corridors: Corridors,
     /// Votes that the operator may want to cast.
     pub(crate) vote_proposals: VoteProposals,
+    /// How well fellows forward.
+    pub(crate) reputations: BTreeMap<NodeId, Reputation>,
+    /// Probes under way that were counted as held.
+    pub(crate) held: BTreeSet<ActionId>,
     /// What the node had forwarded when counting began.
     pub(crate) baseline: Option<Baseline>,
     /// The newest epoch that this node had in fleets that it left.

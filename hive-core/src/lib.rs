@@ -83,13 +83,14 @@ mod orient;
 mod outbox;
 mod peers;
 mod plan;
+mod probing;
 mod start;
 mod stored;
 mod votes;
 
 pub use command::{
     BanRow, BanWord, Command, CommandError, ContributionRow, FlagRow, LockRow, Member, PlanShown,
-    ProposalRow, Reply, Report, Status, VoteProposal,
+    ProposalRow, Reply, Report, ReputationRow, Status, VoteProposal,
 };
 pub use config::Config;
 pub use event::Event;

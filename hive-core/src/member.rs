@@ -6,6 +6,7 @@ use crate::clocks::Clocks;
 use crate::drain::Drains;
 use crate::identity::Identity;
 use crate::join::NewKey;
+use crate::probing::Probing;
 use crate::start::Start;
 use hive_proto::handshake::{Admissions, Door, Guest, Redemption};
 use hive_proto::{
@@ -42,6 +43,8 @@ pub(crate) struct Membership {
     pub(crate) heart: Heart,
     /// How fast members' channels drain.
     pub(crate) drains: Drains,
+    /// When whom to probe.
+    pub(crate) probing: Probing,
     pub(crate) next_gossip: Elapsed,
     pub(crate) next_plan: Elapsed,
     /// Targets at the share cap, for its hysteresis.

@@ -10,7 +10,7 @@ use crate::bans::{Banned, restored_bans};
 use crate::beat::Heart;
 use crate::chance::Chance;
 use crate::clocks::Clocks;
-use crate::conduct::{META_FLAGS, restored_flags};
+use crate::conduct::{META_FLAGS, META_REPUTATIONS, restored_flags, restored_reputations};
 use crate::config::Config;
 use crate::corridors::{Corridors, META_CORRIDORS};
 use crate::decide::META_CHECKPOINT;
@@ -26,13 +26,14 @@ use crate::member::Membership;
 use crate::observe::{Baseline, restored_watch};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
+use crate::probing::Probing;
 use crate::votes::VoteProposals;
 use hive_policy::Gate;
 use hive_proto::handshake::{Door, Joined};
 use hive_proto::{Certificate, ChainSnapshot, Charter, Epoch, Item, Slot, Version, codec};
 use hive_state::decided::{Decider, Identity as Voice, Restored};
 use hive_state::merged::Merged;
-use hive_types::{Elapsed, HiveId, Millis, NodeId, Now};
+use hive_types::{ActionKind, Elapsed, HiveId, Millis, NodeId, Now};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The store's name for the newest epochs in fleets that this node left.
@@ -300,6 +301,7 @@ fn membership(
         start,
         heart: Heart::default(),
         drains: Drains::default(),
+        probing: Probing::default(),
         next_gossip: at.now.elapsed,
         next_plan: at.now.elapsed,
         capped: BTreeSet::new(),
@@ -322,8 +324,15 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
     if is_new {
         gate.set_mode(config.mode);
     }
+    let (reputations, held) = restored_reputations(meta.get(META_REPUTATIONS));
+    // A probe that is held for hours moves no money: nothing waits for its end.
+    let unfinished = actions
+        .acting()
+        .filter(|action| action.kind != ActionKind::Probe);
     let mut hive = Hive {
-        unreconciled: actions.acting().map(|action| action.id).collect(),
+        unreconciled: unfinished.map(|action| action.id).collect(),
+        reputations,
+        held,
         actions,
         gate,
         saved_fees: restored.saved_fees.into_iter().collect(),
@@ -516,6 +525,7 @@ impl Hive {
         self.tend_heart();
         self.tend_gossip();
         self.tend_plan();
+        self.tend_probes();
         self.tend_decisions();
     }
 
@@ -537,7 +547,12 @@ impl Hive {
 impl Membership {
     /// When something is due by itself.
     pub(crate) fn next_wake(&self) -> Elapsed {
-        let own = [self.next_gossip, self.heart.due(), self.next_plan];
+        let own = [
+            self.next_gossip,
+            self.heart.due(),
+            self.next_plan,
+            self.probing.due(),
+        ];
         // The door closes on a candidate after its deadline, not at it.
         let door = self.door.deadline().plus(Millis::new(1));
         let others = [self.decider.next_wake(), door];

@@ -4,9 +4,13 @@
 //! contradictions. What it finds is a [`Flag`] with its evidence, and a flag takes privileges away
 //! until the conduct is right again. Nothing here expels anybody: that takes votes.
 
+mod claims;
+pub mod contribution;
 mod flags;
+pub mod presence;
 pub mod probes;
 mod reputation;
 
+pub use claims::{Balances, Claims, Compared};
 pub use flags::{Flag, FlagKind, Flags};
 pub use reputation::{Estimate, Reputation, Seen};

@@ -89,9 +89,9 @@ impl Reputation {
 
     /// Takes back that a probe was held: it came back from behind the fellow after all.
     pub fn unsee_held(&mut self, exit: NodeId) {
-        self.bad = self.bad.saturating_sub(HELD_WEIGHT);
         if let Some(place) = self.failures.iter().rposition(|failed| *failed == exit) {
             self.failures.remove(place);
+            self.bad = self.bad.saturating_sub(HELD_WEIGHT);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Permits for probes: they move nothing, so nobody is asked, and few are given.
 
-use super::{Authorized, Gate, Standing};
+use super::{Authorized, Gate, Standing, rules};
 use crate::conduct::probes;
 use crate::refusal::Refusal;
-use hive_types::limits::PROBES_PER_HOUR;
+use hive_types::limits::{PROBES_HELD, PROBES_PER_HOUR};
 use hive_types::{Action, ActionId, ActionKind, LocalSnapshot, Now, Proposal};
 
 impl Gate {
@@ -39,7 +39,14 @@ impl Gate {
                 limit: PROBES_PER_HOUR,
             });
         }
-        let want = self.check_all(at, id, proposal, local, &standing)?;
+        self.check_halt(at)?;
+        let want = rules::judge(&self.limits, proposal, local, &standing)?;
+        // A route that holds a probe is tried again: that it still holds is what is to be known.
+        if let Some(id) = self.ledger.under_way(&want.subject).nth(PROBES_HELD) {
+            let kind = ActionKind::Probe;
+            return Err(Refusal::UnderWay { kind, id });
+        }
+        self.check_room(at, &want, &proposal.action, local)?;
         self.reserve(now, id, &proposal.action, want, None)
     }
 }

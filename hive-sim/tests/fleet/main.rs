@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod checkers;
+mod conduct;
 mod graphs;
 mod locks;
 mod roster;

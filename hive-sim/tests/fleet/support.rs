@@ -82,7 +82,12 @@ pub(crate) fn join(fleet: &mut Fleet, guest: usize, by: usize) {
 
 /// The first founds, all others join one after the other and are made full.
 pub(crate) fn founded(count: usize, seed: u8, mode: Mode) -> Fleet {
-    let mut fleet = alone(count, seed, mode);
+    found_all(alone(count, seed, mode))
+}
+
+/// The first agent founds, all others join one after the other and are made full.
+pub(crate) fn found_all(mut fleet: Fleet) -> Fleet {
+    let count = fleet.agents().len();
     fleet.command(0, Command::Init).unwrap();
     fleet.run_for(secs(2));
     for guest in 1..count {
