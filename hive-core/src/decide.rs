@@ -52,6 +52,7 @@ impl Hive {
             self.local.as_ref(),
             self.graph.as_deref(),
             &member.merged,
+            &self.flags,
         );
         let outputs = member.decider.tick(self.now.elapsed, &judge);
         self.perform(outputs);
@@ -70,10 +71,23 @@ impl Hive {
             self.local.as_ref(),
             self.graph.as_deref(),
             &member.merged,
+            &self.flags,
         );
         let outputs = member
             .decider
             .handle(self.now.elapsed, &routed.statement, &judge);
+        let fails = |output: &DeciderOutput| {
+            matches!(
+                output,
+                DeciderOutput::Ignored {
+                    why: Ignored::Seal,
+                    ..
+                }
+            )
+        };
+        if outputs.iter().any(fails) {
+            return self.forged(from, routed.statement.author);
+        }
         self.perform(outputs);
     }
 
@@ -86,17 +100,17 @@ impl Hive {
             // What this member said came back to it.
             return;
         }
-        let key = member
-            .folded()
-            .member(&routed.statement.author)
-            .map(|seat| seat.key);
+        let seat = member.folded().member(&routed.statement.author);
         let hive = member.identity.hive();
-        let is_members = key.is_some_and(|key| {
+        let is_members = seat.is_some_and(|seat| {
             routed
                 .statement
-                .verify(hive_proto::SealDomain::Statement, &hive, &key)
+                .verify(hive_proto::SealDomain::Statement, &hive, &seat.key)
                 .is_ok()
         });
+        if !is_members && seat.is_some_and(|seat| seat.epoch == routed.statement.epoch) {
+            return self.forged(from, routed.statement.author);
+        }
         if !is_members || !member.is_fellow(&routed.to) {
             return self.bad_peer(from, "a statement of no member, or for none".to_owned());
         }
@@ -110,7 +124,7 @@ impl Hive {
         }
     }
 
-    fn send_statement(&mut self, to: NodeId, statement: Sealed) {
+    pub(crate) fn send_statement(&mut self, to: NodeId, statement: Sealed) {
         self.send_routed(
             Routed {
                 to,
@@ -174,6 +188,11 @@ impl Hive {
                 DeciderOutput::WishEnded { id, end } => self.wish_ended(id, end),
                 DeciderOutput::NeedChain { from, ask } => self.ask_for_chain(from, ask),
                 DeciderOutput::Offer { to, from } => self.offer_chain(to, from),
+                DeciderOutput::AcceptedTwice {
+                    acceptor,
+                    slot,
+                    proof,
+                } => self.accepted_twice(acceptor, slot, *proof),
                 // Answers that come after the decision, and statements that this member must not
                 // answer, are nobody's fault.
                 DeciderOutput::Ignored {

@@ -4,8 +4,8 @@ use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::io::{Change, Output};
 use hive_proto::{
-    ChainRequest, Delta, DigestLine, Item, Listing, Message, Record, RecordKind, Version,
-    clamp_hops, codec,
+    ChainRequest, Delta, DigestLine, Item, Listing, Message, Record, RecordError, RecordKind,
+    Version, clamp_hops, codec,
 };
 use hive_state::merged::{Change as MergedChange, Draft, Merge, Refused};
 use hive_types::limits::{GOSSIP_FANOUT, GOSSIP_INTERVAL, RELAY_FANOUT, RELAY_HOPS};
@@ -164,6 +164,7 @@ impl Hive {
             // Records of somebody whose admission or new epoch is not known here yet: the chain and
             // the next round bring both.
             Merge::Refused(Refused::Stranger(_) | Refused::EpochUnknown(_)) => {}
+            Merge::Refused(Refused::Record(RecordError::Seal(_))) => self.forged_item(from, &item),
             Merge::Refused(reason) => self.bad_peer(from, reason.to_string()),
             Merge::New | Merge::Replaced | Merge::Old | Merge::Duplicate | Merge::Opened { .. } => {
             }
@@ -174,6 +175,27 @@ impl Hive {
         member.stirred |= is_news;
         self.banned.stirred |= is_news && is_word(&item);
         Some(is_news.then_some(item))
+    }
+
+    /// A record whose seal fails under the key that the chain seats in its epoch. In an epoch that is
+    /// not seated two keys may be about, and an honest fellow may have verified it by the other.
+    fn forged_item(&mut self, from: NodeId, item: &Item) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let Item::Record(bytes) = item else {
+            return self.bad_peer(from, "a proof whose signatures fail".to_owned());
+        };
+        let Ok(record) = Record::parse(bytes.clone()) else {
+            return;
+        };
+        let author = record.fields().author;
+        let seat = member.folded().member(&author);
+        let is_seated = seat.is_some_and(|seat| seat.epoch == record.fields().version.epoch);
+        match is_seated {
+            true => self.forged(from, author),
+            false => self.bad_peer(from, "a record whose seal fails".to_owned()),
+        }
     }
 
     /// Signs and keeps a record of this member, and tells a few fellows, who tell others. `None` while

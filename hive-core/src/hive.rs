@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::io::{Change, Input, Output, Snapshot};
 use crate::join::{Founding, Joining, JoiningKey};
 use crate::member::Membership;
+use crate::misconduct::Misconduct;
 use crate::observe::Baseline;
 use crate::oracle::Questions;
 use crate::outbox::Outbox;
@@ -51,6 +52,8 @@ pub struct Hive {
     pub(crate) flags: Flags,
     /// Fees among fellows.
     pub(crate) corridors: Corridors,
+    /// What fellows did on the wire and in the chain that has made no blame yet.
+    pub(crate) misconduct: Misconduct,
     /// Votes that the operator may want to cast.
     pub(crate) vote_proposals: VoteProposals,
     /// How well fellows forward.

@@ -8,6 +8,9 @@ impl Hive {
     pub(crate) fn message(&mut self, from: NodeId, bytes: &[u8]) {
         let is_fellow = matches!(&self.stage, Stage::Member(member) if member.hears(&from));
         if !self.peers.admit_frame(from, is_fellow, self.now.elapsed) {
+            if is_fellow {
+                self.flooded(from);
+            }
             return self.bad_peer(
                 from,
                 "more frames in a minute than are looked at".to_owned(),

@@ -1,6 +1,7 @@
 //! This member's judgement on what is put before the fleet: only what no chain can tell.
 
 use hive_planner::graph::Graph;
+use hive_policy::conduct::Flags;
 use hive_proto::{Decision, DecisionBody, Funding, RecordBody, keys};
 use hive_state::decided::{Folded, Judge, Lock, Standing, TargetFacts, judge_lock};
 use hive_state::merged::Merged;
@@ -12,6 +13,7 @@ pub(crate) struct Judgement<'a> {
     local: Option<&'a LocalSnapshot>,
     graph: Option<&'a Graph>,
     merged: &'a Merged,
+    flags: &'a Flags,
 }
 
 impl<'a> Judgement<'a> {
@@ -20,12 +22,14 @@ impl<'a> Judgement<'a> {
         local: Option<&'a LocalSnapshot>,
         graph: Option<&'a Graph>,
         merged: &'a Merged,
+        flags: &'a Flags,
     ) -> Self {
         Self {
             now,
             local,
             graph,
             merged,
+            flags,
         }
     }
 
@@ -38,6 +42,11 @@ impl<'a> Judgement<'a> {
                 .is_some_and(|lock| funding_of(self.merged, lock, target).is_some()),
             channel_seen: lock.is_some_and(|lock| self.is_seen(lock, target)),
         })
+    }
+
+    /// Whether the holder did what the lock is for: told of a funding, or the graph shows the channel.
+    pub(crate) fn is_used(&self, lock: &Lock, target: &NodeId) -> bool {
+        funding_of(self.merged, lock, target).is_some() || self.is_seen(lock, target)
     }
 
     /// Whether the graph shows a channel of the holder and the target that is younger than the lock.
@@ -68,6 +77,11 @@ impl Judge for Judgement<'_> {
                 Ok(())
             }
             DecisionBody::Lock { target, height, .. } => {
+                // Another member may have accepted it before: then it may be decided already.
+                let is_stripped = !self.flags.privileges(&decision.author).locks;
+                if is_stripped && standing == Standing::Fresh {
+                    return Err("its author has lost the privilege of locks here".to_owned());
+                }
                 let facts = self.facts(folded, target)?;
                 judge_lock(folded, target, *height, facts).map_err(|refused| refused.to_string())
             }

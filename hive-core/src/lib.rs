@@ -77,6 +77,7 @@ mod io;
 mod join;
 mod judge;
 mod member;
+mod misconduct;
 mod observe;
 mod oracle;
 mod orient;

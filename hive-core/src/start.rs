@@ -344,6 +344,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
             .get(META_FLAGS)
             .map(|bytes| restored_flags(bytes))
             .unwrap_or_default(),
+        misconduct: Default::default(),
         vote_proposals: VoteProposals::restored(&meta),
         corridors: Corridors::restored(meta.get(META_CORRIDORS), now.elapsed),
         epochs: restored_epochs(&meta),
@@ -521,6 +522,7 @@ impl Hive {
         self.tend_stirred();
         self.tend_flags();
         self.tend_bans();
+        self.tend_misconduct();
         self.tend_leaving();
         self.tend_heart();
         self.tend_gossip();

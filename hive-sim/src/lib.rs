@@ -35,4 +35,4 @@ pub mod generate;
 mod simulate;
 pub mod world;
 
-pub use simulate::{SimConfig, SimReport, SimTotals, simulate};
+pub use simulate::{AdversaryReport, SimConfig, SimReport, SimTotals, simulate};

@@ -10,14 +10,17 @@
 //! ```
 
 mod operator;
+mod rogues;
 mod scene;
 
 use crate::checkers::{self, Violation};
-use crate::faults::{FaultPlan, MINUTE};
-use crate::fleet::FleetTotals;
+use crate::faults::{Fault, FaultPlan, MINUTE};
+use crate::fleet::{Adversary, FleetTotals};
 use crate::world::LinkTotals;
 use hive_types::{Digest, Millis};
 use operator::Operators;
+pub use rogues::AdversaryReport;
+use rogues::Rogues;
 use scene::Stage;
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +44,16 @@ pub struct SimConfig {
     pub nodes: u32,
     /// Payments in an hour over the whole network.
     pub payments_per_hour: u32,
+    /// Members that turn bad: fewer than a third of all, or decisions are theirs. The run goes on until
+    /// each is found or its time to be found is over.
+    pub adversaries: usize,
+    /// What they may do; drawn from these.
+    pub kinds: Vec<Adversary>,
 }
 
 impl SimConfig {
     /// Seven members for two hours on a small network, with faults.
-    pub const fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
             seed,
             members: 7,
@@ -53,7 +61,14 @@ impl SimConfig {
             faults: true,
             nodes: 80,
             payments_per_hour: 60,
+            adversaries: 0,
+            kinds: Adversary::ALL.to_vec(),
         }
+    }
+
+    /// The most adversaries among so many members: fewer than a third.
+    pub const fn adversaries_max(members: usize) -> usize {
+        members.saturating_sub(1) / 3
     }
 
     pub(crate) fn bytes(&self) -> [u8; 32] {
@@ -74,6 +89,12 @@ pub struct SimReport {
     pub trace_hash: String,
     /// What happened, in numbers.
     pub totals: SimTotals,
+    /// How each adversary fared.
+    #[serde(default)]
+    pub adversaries: Vec<AdversaryReport>,
+    /// Times that an honest member blamed an honest one.
+    #[serde(default)]
+    pub false_flags: u64,
 }
 
 /// What happened in a run, in numbers.
@@ -116,23 +137,31 @@ pub fn simulate(config: &SimConfig, mut trace: Option<&mut dyn FnMut(&str)>) -> 
     }
     let end = config.minutes * MINUTE;
     let calm = (end * 3 / 4).min(end.saturating_sub(20 * MINUTE));
-    let plan = match config.faults {
-        true => FaultPlan::draw(&config.bytes(), config.members, 12 * MINUTE, calm),
-        false => FaultPlan::default(),
-    };
+    let count = config
+        .adversaries
+        .min(SimConfig::adversaries_max(config.members));
+    let mut rogues = Rogues::draw(&config.bytes(), config.members, count, &config.kinds);
+    let mut faults = faults(config, calm, &rogues).into_iter().peekable();
     let mut operators = Operators::new(config);
-    let mut faults = plan.faults.into_iter().peekable();
-    let mut at = 0;
-    while at < end + AGREE {
+    let (mut at, mut stopped) = (0, None);
+    while stopped.is_none_or(|stopped| at < stopped + AGREE) {
         while let Some((_, fault)) = faults.next_if(|(due, _)| *due <= at && *due < calm) {
             stage.strike(&fault);
         }
         let is_calm = at >= calm;
         if is_calm && !std::mem::replace(&mut stage.is_calm, true) {
-            stage.calm_down();
+            stage.calm_down(&rogues);
         }
         stage.tend();
         operators.tend(&mut stage);
+        match stopped {
+            None if at >= end && rogues.is_over(at) => {
+                rogues.stop(&mut stage);
+                stopped = Some(at);
+            }
+            None => rogues.tend(&mut stage),
+            Some(_) => {}
+        }
         let next = faults
             .peek()
             .map_or(at + ROUND, |(due, _)| (*due).max(at + 1));
@@ -140,14 +169,33 @@ pub fn simulate(config: &SimConfig, mut trace: Option<&mut dyn FnMut(&str)>) -> 
         stage.fleet.run_for(Millis::new(next - at));
         at = next;
         hand_over(&mut stage, &mut trace);
-        if at >= end && stage.fleet.unconverged().is_empty() {
+        if stopped.is_some() && stage.fleet.unconverged().is_empty() {
             break;
         }
     }
     stage.fleet.judge_quiet();
     hand_over(&mut stage, &mut trace);
-    let strangers = stage.judge_roster();
-    report(config, &stage, strangers)
+    let mut more = stage.judge_roster();
+    more.extend(rogues.violations(&stage));
+    report(config, &stage, &rogues, more)
+}
+
+/// What goes wrong. Where adversaries are, they take the places of liars and copied agents, and none of
+/// them leaves.
+fn faults(config: &SimConfig, calm: u64, rogues: &Rogues) -> Vec<(u64, Fault)> {
+    if !config.faults {
+        return Vec::new();
+    }
+    let plan = FaultPlan::draw(&config.bytes(), config.members, 12 * MINUTE, calm);
+    let mut faults = plan.faults;
+    if config.adversaries > 0 {
+        faults.retain(|(_, fault)| match fault {
+            Fault::Lie(..) | Fault::Clone(_) => false,
+            Fault::Leave(member) => !rogues.is_one(*member),
+            _ => true,
+        });
+    }
+    faults
 }
 
 fn hand_over(stage: &mut Stage, trace: &mut Option<&mut dyn FnMut(&str)>) {
@@ -156,7 +204,7 @@ fn hand_over(stage: &mut Stage, trace: &mut Option<&mut dyn FnMut(&str)>) {
     }
 }
 
-fn report(config: &SimConfig, stage: &Stage, more: Vec<Violation>) -> SimReport {
+fn report(config: &SimConfig, stage: &Stage, rogues: &Rogues, more: Vec<Violation>) -> SimReport {
     let fleet = &stage.fleet;
     let mut violations = fleet.violations().to_vec();
     violations.extend(more);
@@ -173,5 +221,7 @@ fn report(config: &SimConfig, stage: &Stage, more: Vec<Violation>) -> SimReport 
         violations,
         trace_hash: hash.to_string(),
         totals: totals.with_links(fleet.world().link_totals()),
+        adversaries: rogues.reports(),
+        false_flags: rogues.false_flags(),
     }
 }

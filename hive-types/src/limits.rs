@@ -502,6 +502,30 @@ pub const TRUCE_MAX: Millis = Millis::from_days(16);
 /// A blame of squatting, forging or flooding that nothing new confirms ends after this.
 pub const FLAG_LIFETIME: Millis = Millis::from_days(7);
 
+/// Records or statements whose signatures fail, handed over by one fellow within [`FORGERY_WINDOW`],
+/// that make a blame: one may be an accident of two keys in one epoch, three are not.
+pub const FORGERIES: usize = 3;
+
+/// In this time forgeries are counted.
+pub const FORGERY_WINDOW: Millis = Millis::from_hours(1);
+
+/// A fellow whose frames are refused all through this, with no pause as long, floods: one window of
+/// the quota is shorter.
+pub const FLOOD_SPAN: Millis = Millis::from_secs(60);
+
+/// A fork that its author does not close although it was connected for so long is no restored backup:
+/// one learns of its fork in the first exchange, and needs its own node alone for a new epoch.
+pub const FORK_GRACE: Millis = Millis::from_secs(30 * 60);
+
+/// Blocks after [`LOCK_START_BLOCKS`] that word of an open, or of its end, has to arrive.
+pub const LOCK_WORD_BLOCKS: u32 = 2;
+
+/// Locks in a row that their holder neither used nor gave back, after which it is a squatter.
+pub const IDLE_LOCKS: usize = 2;
+
+/// Acceptances of one member that are remembered to be compared: those of some attempts in one slot.
+pub const ACCEPTANCES_HEARD: usize = 8;
+
 /// Longest evidence in a flag: two sentences.
 pub const FLAG_EVIDENCE_CHARS: usize = 256;
 

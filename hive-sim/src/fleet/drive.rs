@@ -2,7 +2,7 @@
 
 use super::act::Task;
 use super::agent::{Agent, CrashPoint, Defect, Disk, Record};
-use super::{Fleet, Lie};
+use super::{Fleet, Lie, adversary};
 use crate::checkers::Sight;
 use crate::world::{NodeEvent, hash_of};
 use hive_core::{ActionState, Change, ChangeSet, Event, Hive, Input, Output, StoredAction};
@@ -189,9 +189,13 @@ impl Fleet {
         let this = &mut self.agents[agent];
         this.observing = false;
         this.observed_at = Some(self.world.now().get());
-        let Ok(snapshot) = self.world.snapshot(this.node) else {
+        let Ok(mut snapshot) = self.world.snapshot(this.node) else {
             return;
         };
+        if self.agents[agent].lie == Some(Lie::Overstates) {
+            adversary::overstate(&mut snapshot);
+        }
+        let this = &self.agents[agent];
         let known: Vec<NodeId> = this.peers.iter().copied().collect();
         let gone = known
             .into_iter()

@@ -20,6 +20,31 @@ pub enum Lie {
     Squats,
     /// Answers nothing: hears everything and sends nothing.
     Mute,
+    /// Asks fellows for something else than was agreed.
+    Cheats(Cheat),
+    /// Tells of channels that it has not, and that all of its channels are full.
+    Overstates,
+    /// Signs a second acceptance, of another decision, after each one.
+    AcceptsTwice,
+    /// Forges votes in fellows' names, and flips bits in records of others that it passes on.
+    ForgesVotes,
+    /// Sends more frames than fellows look at.
+    Floods,
+}
+
+/// What a fee cheat asks of fellows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cheat {
+    /// 500 ppm.
+    Rate,
+    /// A base fee of 1 sat.
+    Base,
+    /// HTLCs of 1 sat at most.
+    HtlcMaximum,
+    /// 500 ppm on what comes in from the fellow's channel.
+    Inbound,
+    /// Nothing passes.
+    Disabled,
 }
 
 impl Lie {
@@ -53,7 +78,12 @@ impl Fleet {
                 let old = self.agents[agent].remember(&bytes);
                 old.into_iter().chain([bytes]).collect()
             }
-            Lie::Squats => vec![bytes],
+            Lie::AcceptsTwice => {
+                let second = self.second_acceptance(agent, &bytes);
+                [bytes].into_iter().chain(second).collect()
+            }
+            Lie::ForgesVotes => vec![self.flip_records(agent, bytes)],
+            Lie::Squats | Lie::Cheats(_) | Lie::Overstates | Lie::Floods => vec![bytes],
             Lie::Mute => Vec::new(),
         }
     }

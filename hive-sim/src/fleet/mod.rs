@@ -21,6 +21,7 @@
 //! ```
 
 mod act;
+mod adversary;
 mod agent;
 mod defect;
 mod drive;
@@ -28,8 +29,9 @@ mod lie;
 mod noise;
 mod totals;
 
+pub use adversary::Adversary;
 pub use agent::{Agent, CrashPoint, Defect, Disk, Prepared, Record};
-pub use lie::Lie;
+pub use lie::{Cheat, Lie};
 pub use totals::FleetTotals;
 
 use crate::checkers::{Checker, Chronicle, Sight, Violation, Watch};

@@ -1,6 +1,7 @@
 //! The world and the members of a run, and how faults strike them.
 
 use super::SimConfig;
+use super::rogues::Rogues;
 use crate::checkers::Violation;
 use crate::faults::Fault;
 use crate::fleet::{CrashPoint, Disk, Fleet, member_config};
@@ -80,6 +81,11 @@ impl Stage {
             starts: BTreeMap::new(),
             nodes_down: BTreeSet::new(),
         }
+    }
+
+    /// When the run began.
+    pub(super) const fn start(&self) -> UnixMillis {
+        self.start
     }
 
     /// Milliseconds since the beginning.
@@ -197,7 +203,7 @@ impl Stage {
     }
 
     /// Nothing goes wrong any more: links are well, copies are stopped, liars have stopped lying.
-    pub(super) fn calm_down(&mut self) {
+    pub(super) fn calm_down(&mut self, rogues: &Rogues) {
         self.fleet.note(|| "faults stop".to_owned());
         self.fleet.world_mut().set_faults(LinkFaults::default());
         self.divide(|_, _| false);
@@ -208,7 +214,7 @@ impl Stage {
             let node = self.fleet.node(member);
             let _ = self.fleet.world_mut().set_lag(node, 0);
             self.fleet.set_skew(member, 0);
-            if self.fleet.agents()[member].lies() {
+            if self.fleet.agents()[member].lies() && !rogues.is_one(member) {
                 self.fleet.set_lie(member, None);
                 // What it muddled up in its own memory goes with a restart.
                 self.fleet.crash(member);

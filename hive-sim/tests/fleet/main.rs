@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod adversaries;
 mod checkers;
 mod conduct;
 mod graphs;

@@ -360,6 +360,9 @@ impl Net {
                 let reply = site.decider.as_ref().unwrap().chain_after(from);
                 self.send(node, to, reply_packet(reply));
             }
+            DeciderOutput::AcceptedTwice { acceptor, slot, .. } => {
+                panic!("{acceptor} accepted twice in slot {}", slot.0)
+            }
             DeciderOutput::Ignored { .. } => {}
         }
     }

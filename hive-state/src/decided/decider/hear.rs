@@ -47,6 +47,7 @@ impl Decider {
         if from == self.me.node {
             return Err(Ignored::Stale);
         }
+        self.compare_acceptances(sealed, &statement, out);
         match statement.slot().cmp(&self.durable.slot) {
             Ordering::Less => self.offer(sealed, &statement, out),
             Ordering::Greater => self.fall_behind(sealed, out),
@@ -58,6 +59,30 @@ impl Decider {
                 self.check_seal(sealed, &key)?;
                 self.answer(now, sealed, statement, judge, out)
             }
+        }
+    }
+
+    /// Also acceptances of slots that are decided, and those for others that somebody hands on as proof.
+    fn compare_acceptances(
+        &mut self,
+        sealed: &Sealed,
+        statement: &Statement,
+        out: &mut Vec<DeciderOutput>,
+    ) {
+        let Statement::Accepted {
+            slot,
+            ballot,
+            decision,
+        } = statement
+        else {
+            return;
+        };
+        let is_full = self.folded().quorum().members().contains(&sealed.author);
+        if let Ok(Some(key)) = self.seat_key(sealed)
+            && is_full
+            && self.check_seal(sealed, &key).is_ok()
+        {
+            out.extend(self.heard.note(sealed, *slot, *ballot, *decision));
         }
     }
 

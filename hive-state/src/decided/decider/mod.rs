@@ -7,6 +7,7 @@
 mod attempt;
 mod hear;
 mod output;
+mod twice;
 
 use super::certificate::{charter_ballot, contradiction};
 use super::chain::{Chain, ChainReply};
@@ -47,6 +48,7 @@ pub struct Decider {
     asked: BTreeMap<NodeId, BTreeSet<Digest>>,
     left: BTreeSet<NodeId>,
     newer: BTreeMap<NodeId, VerifiedManifest>,
+    heard: twice::Heard,
     taking_part: bool,
     jitter: u64,
 }
@@ -155,6 +157,7 @@ impl Decider {
             asked: BTreeMap::new(),
             left: BTreeSet::new(),
             newer: BTreeMap::new(),
+            heard: twice::Heard::default(),
             taking_part: false,
             jitter: seed,
         }
@@ -383,6 +386,7 @@ impl Decider {
         self.asked.clear();
         let members = self.chain.folded().members();
         self.left.retain(|node| members.contains_key(node));
+        self.heard.retain(|node| members.contains_key(node));
         self.newer.retain(|node, manifest| {
             members
                 .get(node)

@@ -92,6 +92,15 @@ pub enum DeciderOutput {
         /// The slot that it still works on.
         from: Slot,
     },
+    /// A full member accepted two decisions in one ballot. Whoever hears both statements finds the same.
+    AcceptedTwice {
+        /// Who.
+        acceptor: NodeId,
+        /// Of which slot.
+        slot: Slot,
+        /// Both acceptances, sealed by it.
+        proof: Box<[Sealed; 2]>,
+    },
     /// A statement was not heard; to be counted.
     Ignored {
         /// Whose name it bears.

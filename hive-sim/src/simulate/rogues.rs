@@ -1,0 +1,289 @@
+//! Members that turn bad, who finds them, and who is blamed without cause.
+
+use super::scene::Stage;
+use crate::checkers::Violation;
+use crate::faults::MINUTE;
+use crate::fleet::{Adversary, Fleet};
+use crate::world::Rng;
+use hive_core::Event;
+use hive_policy::conduct::FlagKind;
+use hive_types::{NodeId, Tier};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An honest member may bear a blame for so long: until word of its repair is through.
+const BLAME_MS: u64 = 30 * MINUTE;
+/// They turn bad within this span, once they are full members.
+const ONSET: (u64, u64) = (20 * MINUTE, 40 * MINUTE);
+
+/// How one adversary fared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdversaryReport {
+    /// What it does.
+    pub kind: String,
+    /// When it began, in milliseconds of simulated time; `None`: it never became a full member.
+    pub began_ms: Option<u64>,
+    /// How long most of those to whom it shows took to blame it.
+    pub found_after_ms: Option<u64>,
+}
+
+/// One of them.
+struct Rogue {
+    member: usize,
+    kind: Adversary,
+    due: u64,
+    began: Option<u64>,
+    found: Option<u64>,
+    blamers: BTreeSet<usize>,
+}
+
+/// All of them, and all blame.
+pub(super) struct Rogues {
+    all: Vec<Rogue>,
+    /// Events that were read.
+    read: usize,
+    /// Blame on honest members that stands, and since when.
+    standing: BTreeMap<(usize, NodeId, FlagKind), u64>,
+    false_flags: u64,
+    found: Vec<Violation>,
+}
+
+impl Rogues {
+    /// Draws `count` members and what they do, of `kinds`.
+    pub(super) fn draw(seed: &[u8; 32], members: usize, count: usize, kinds: &[Adversary]) -> Self {
+        let mut rng = Rng::new(seed, "adversaries");
+        let mut left: Vec<usize> = (0..members).collect();
+        let mut all = Vec::new();
+        for _ in 0..count.min(members) {
+            let member = left.swap_remove(rng.below(left.len() as u64) as usize);
+            let Some(kind) = kinds.get(rng.below(kinds.len().max(1) as u64) as usize) else {
+                break;
+            };
+            all.push(Rogue {
+                member,
+                kind: *kind,
+                due: rng.between(ONSET.0, ONSET.1),
+                began: None,
+                found: None,
+                blamers: BTreeSet::new(),
+            });
+        }
+        Self {
+            all,
+            read: 0,
+            standing: BTreeMap::new(),
+            false_flags: 0,
+            found: Vec::new(),
+        }
+    }
+
+    /// Whether a member is one of them, now or later.
+    pub(super) fn is_one(&self, member: usize) -> bool {
+        self.all.iter().any(|rogue| rogue.member == member)
+    }
+
+    /// Turns those bad whose time has come, has them misbehave, and reads who blames whom.
+    pub(super) fn tend(&mut self, stage: &mut Stage) {
+        let now = stage.elapsed();
+        for rogue in &mut self.all {
+            let is_full = tier_of(&stage.fleet, rogue.member) == Some(Tier::Full);
+            if rogue.began.is_none() && now >= rogue.due && is_full {
+                rogue.began = Some(now);
+                let lie = rogue.kind.lie(&mut stage.rng);
+                stage.fleet.set_lie(rogue.member, Some(lie));
+                let (member, kind) = (rogue.member, rogue.kind.name());
+                stage
+                    .fleet
+                    .note(|| format!("m{member} turns {kind}: {lie:?}"));
+            }
+            if rogue.began.is_some() {
+                stage.fleet.misbehave(rogue.member);
+            }
+        }
+        self.read_blame(stage);
+        for rogue in &mut self.all {
+            if rogue.found.is_none() && is_found(stage, rogue) {
+                rogue.found = Some(now);
+                let (member, kind) = (rogue.member, rogue.kind.name());
+                stage
+                    .fleet
+                    .note(|| format!("m{member}, a {kind}, is found"));
+            }
+        }
+        self.judge_blame(stage, now);
+    }
+
+    fn read_blame(&mut self, stage: &Stage) {
+        let fleet = &stage.fleet;
+        let start = stage.start().get();
+        for (at, by, event) in &fleet.events()[self.read..] {
+            let at = at.get() - start;
+            match event {
+                Event::Flagged {
+                    node,
+                    kind,
+                    evidence,
+                } if fleet.agents()[*by].is_honest() => {
+                    if let Some(rogue) = self
+                        .all
+                        .iter_mut()
+                        .find(|rogue| fleet.node(rogue.member) == *node && rogue.began.is_some())
+                    {
+                        if rogue.kind.blamed_for() == *kind {
+                            rogue.blamers.insert(*by);
+                        }
+                        continue;
+                    }
+                    let mut on_it = fleet.agents().iter().filter(|agent| agent.node() == *node);
+                    if on_it.all(|agent| agent.is_honest()) {
+                        self.false_flags += 1;
+                        self.standing.insert((*by, *node, *kind), at);
+                        if kind_is_proof(*kind) {
+                            let who = fleet.node(*by).short();
+                            let text = format!(
+                                "{who} blames {}, which is honest, for {kind}: {evidence}",
+                                node.short()
+                            );
+                            self.found.push(violation(
+                                "no honest member is blamed",
+                                at + start,
+                                text,
+                            ));
+                        }
+                    }
+                }
+                Event::Unflagged { node, kind } => {
+                    self.standing.remove(&(*by, *node, *kind));
+                }
+                // Who is out keeps no blame.
+                Event::Left => self.standing.retain(|(who, _, _), _| who != by),
+                _ => {}
+            }
+        }
+        self.read = fleet.events().len();
+    }
+
+    fn judge_blame(&mut self, stage: &Stage, now: u64) {
+        let long: Vec<_> = self
+            .standing
+            .iter()
+            .filter(|(_, since)| now.saturating_sub(**since) >= BLAME_MS)
+            .map(|(key, since)| (*key, *since))
+            .collect();
+        for ((by, node, kind), since) in long {
+            self.standing.remove(&(by, node, kind));
+            let who = stage.fleet.node(by).short();
+            let text = format!(
+                "{who} blames {}, which is honest, for {kind} since minute {}",
+                node.short(),
+                since / MINUTE
+            );
+            let at = stage.fleet.now().get();
+            self.found
+                .push(violation("no honest member is blamed for long", at, text));
+        }
+    }
+
+    /// Whether nothing is left to be found in time.
+    pub(super) fn is_over(&self, now: u64) -> bool {
+        self.all.iter().all(|rogue| {
+            let bound = rogue.kind.found_within().get();
+            rogue.found.is_some() || rogue.began.is_none_or(|began| now >= began + bound)
+        })
+    }
+
+    /// They mend their ways; what their machines made of it goes with a restart.
+    pub(super) fn stop(&mut self, stage: &mut Stage) {
+        for rogue in self.all.iter().filter(|rogue| rogue.began.is_some()) {
+            stage.fleet.set_lie(rogue.member, None);
+            stage.fleet.crash(rogue.member);
+        }
+    }
+
+    /// What was broken, those included who were not found in time.
+    pub(super) fn violations(&self, stage: &Stage) -> Vec<Violation> {
+        let at = stage.fleet.now().get();
+        let missed = self.all.iter().filter(|rogue| {
+            let bound = rogue.kind.found_within().get();
+            rogue
+                .began
+                .is_some_and(|began| rogue.found.is_none_or(|found| found - began > bound))
+        });
+        let missed = missed.map(|rogue| {
+            let text = format!(
+                "{}, a {}, was blamed by {:?} only",
+                stage.fleet.node(rogue.member).short(),
+                rogue.kind.name(),
+                rogue.blamers
+            );
+            violation("adversaries are found in time", at, text)
+        });
+        self.found.iter().cloned().chain(missed).collect()
+    }
+
+    pub(super) const fn false_flags(&self) -> u64 {
+        self.false_flags
+    }
+
+    pub(super) fn reports(&self) -> Vec<AdversaryReport> {
+        let reports = self.all.iter().map(|rogue| AdversaryReport {
+            kind: rogue.kind.name().to_owned(),
+            began_ms: rogue.began,
+            found_after_ms: rogue
+                .found
+                .zip(rogue.began)
+                .map(|(found, began)| found - began),
+        });
+        reports.collect()
+    }
+}
+
+/// Blame that rests on signatures and counts alone: an honest member never bears it, not for a moment.
+const fn kind_is_proof(kind: FlagKind) -> bool {
+    matches!(
+        kind,
+        FlagKind::Equivocation
+            | FlagKind::DoubleAcceptance
+            | FlagKind::Forgery
+            | FlagKind::Flooding
+            | FlagKind::Squatting
+    )
+}
+
+fn violation(checker: &str, at_ms: u64, text: String) -> Violation {
+    Violation {
+        checker: checker.to_owned(),
+        at_ms,
+        text,
+    }
+}
+
+fn tier_of(fleet: &Fleet, member: usize) -> Option<Tier> {
+    let hive = fleet.agents()[member].disk().hive()?;
+    let newest = fleet.chain().newest(&hive)?;
+    let seat = newest.after.members().get(&fleet.node(member))?;
+    Some(seat.tier)
+}
+
+/// Whether most of the honest full members to whom it shows have blamed it.
+fn is_found(stage: &Stage, rogue: &Rogue) -> bool {
+    let fleet = &stage.fleet;
+    let node = fleet.node(rogue.member);
+    let shows_to = |other: NodeId| match rogue.kind.shows_in_channels() {
+        true => fleet.world().channels().any(|channel| {
+            channel.nodes.contains(&node)
+                && channel.nodes.contains(&other)
+                && channel.scid.is_some()
+        }),
+        false => fleet.world().is_connected(node, other),
+    };
+    let concerned: Vec<usize> = (0..stage.members)
+        .filter(|member| fleet.agents()[*member].is_honest())
+        .filter(|member| tier_of(fleet, *member) == Some(Tier::Full))
+        .filter(|member| shows_to(fleet.node(*member)))
+        .collect();
+    let blame = concerned
+        .iter()
+        .filter(|member| rogue.blamers.contains(member));
+    !concerned.is_empty() && 2 * blame.count() > concerned.len()
+}
