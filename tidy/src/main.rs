@@ -11,6 +11,7 @@
 //! | [`arrows`] | crates depend on each other as the architecture draws it; the pure ones have no runtime below them |
 //! | [`purity`] | pure crates name no clock, random source, hash-ordered collection or IO |
 //! | [`modules`] | every source file is declared by a module |
+//! | [`money`] | money moves only where a permit is carried out, permits are made and limits set only by the gate |
 //! | [`links`] | every link from a page of documentation to a file leads somewhere |
 //! | [`proofs`] | every test that the threat model names is there |
 //! | [`rules`] | length of files, refused words, bincode in one room, reasons for limits, short fuzz targets |
@@ -25,6 +26,7 @@ mod cases;
 mod links;
 mod manifest;
 mod modules;
+mod money;
 mod proofs;
 mod purity;
 mod rules;
@@ -70,6 +72,7 @@ fn check(tree: &Tree) -> Vec<Breach> {
     let reached = modules::check(tree, &mut found);
     purity::check(tree, &reached, &mut found);
     rules::check(tree, &mut found);
+    money::check(tree, &mut found);
     links::check(tree, &mut found);
     proofs::check(tree, &mut found);
     found.sort();
