@@ -286,6 +286,8 @@ pub enum Change {
     },
     /// An action's state.
     Action(StoredAction),
+    /// An ended action that is not remembered any more, or an intention that came to nothing.
+    ForgetAction(ActionId),
     /// A change of the gate: ledger, pending proposals, mode, pause.
     Gate(GateChange),
     /// A fee from before joining, to be restored on leaving.

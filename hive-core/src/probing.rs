@@ -225,7 +225,7 @@ impl Hive {
         if matches!(result, ActionResult::Unknown { .. }) {
             return;
         }
-        self.actions.forget(&id);
+        self.actions.forget(&id, &mut self.out);
         if let Stage::Member(member) = &mut self.stage {
             member.probing.sent.remove(&id);
         }

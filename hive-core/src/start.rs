@@ -317,7 +317,8 @@ fn membership(
 /// The machine as the store remembers it.
 pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: Now) -> Hive {
     let meta: BTreeMap<String, Vec<u8>> = restored.meta.into_iter().collect();
-    let actions = Actions::restore(restored.actions);
+    let mut out = Outbox::default();
+    let actions = Actions::restore(restored.actions, &mut out);
     let is_new = restored.gate == Default::default();
     let mut gate = Gate::restore(config.limits.clone(), restored.gate);
     gate.set_dry_run(config.dry_run);
@@ -360,7 +361,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         planning: None,
         plans: 0,
         stage: Stage::Alone,
-        out: Outbox::default(),
+        out,
         peers: Peers::default(),
         local: None,
         graph: None,

@@ -68,6 +68,9 @@ impl Stored {
             Change::Action(action) => {
                 self.actions.insert(action.id, action);
             }
+            Change::ForgetAction(id) => {
+                self.actions.remove(&id);
+            }
             Change::Gate(change) => self.gate.apply(change),
             Change::SavedFee { channel, policy } => {
                 self.saved_fees.insert(channel, policy);

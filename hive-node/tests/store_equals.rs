@@ -101,6 +101,7 @@ fn change() -> impl Strategy<Value = Change> {
         (0..9u64).prop_map(|slot| Change::DropDecisionsBelow { slot }),
         bytes().prop_map(|bytes| Change::Acceptor { bytes }),
         (few(), few(), 0..99u64).prop_map(|(number, state, wall)| action(number, state, wall)),
+        few().prop_map(|number| Change::ForgetAction(ActionId::from_bytes([number; 16]))),
         any::<bool>().prop_map(|autonomous| {
             let mode = if autonomous {
                 Mode::Autonomous

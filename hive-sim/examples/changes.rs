@@ -64,6 +64,7 @@ fn describe(change: &Change, own: &NodeId) -> (String, usize) {
             let kind = format!("action {:?} {:?}", action.kind, action.state);
             (kind, codec::encode(action).len())
         }
+        Change::ForgetAction(_) => ("action forgotten".into(), 0),
         Change::Gate(_) => ("gate".into(), 0),
         Change::SavedFee { .. } => ("saved fee".into(), 0),
         Change::ForgetFee { .. } => ("fee forgotten".into(), 0),

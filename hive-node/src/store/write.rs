@@ -38,6 +38,10 @@ pub(super) fn change(tx: &Transaction<'_>, boot: BootId, change: &Change) -> Res
             decision(tx, change)
         }
         Change::Action(stored) => action(tx, stored),
+        Change::ForgetAction(id) => {
+            let sql = "DELETE FROM actions WHERE id = ?";
+            execute(tx, sql, [id.to_string()])
+        }
         Change::Gate(change) => gate::write(tx, change),
         Change::SavedFee { channel, policy } => execute(
             tx,
