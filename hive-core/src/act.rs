@@ -223,6 +223,7 @@ impl Hive {
         self.fee_ended(&action.proposal.action, &result);
         self.note_demand(&action.proposal.action, &result);
         if state == ActionState::Done {
+            self.bill_action(id, &action.proposal.action, &result);
             self.watch_fees_after(&action.proposal.action);
         }
         if let Action::Probe(probe) = &action.proposal.action {

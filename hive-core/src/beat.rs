@@ -4,7 +4,7 @@ use crate::hive::{Hive, Stage};
 use hive_proto::{Counter, Heartbeat, HeartbeatChange, Share, Sharing, Unannounced, keys};
 use hive_state::merged::Draft;
 use hive_types::limits::{HEARTBEAT_INTERVAL, HEARTBEAT_UNANNOUNCED};
-use hive_types::{Elapsed, LocalSnapshot, Millis, NodeId};
+use hive_types::{Elapsed, LocalChannel, LocalSnapshot, Millis};
 use std::collections::BTreeMap;
 
 /// A full heartbeat is written anew at least this often, so that changes stay small.
@@ -41,7 +41,11 @@ impl Hive {
         };
         let may_beat = member.merged.may_write() && member.leaving.is_none();
         let told = self.local.as_ref().filter(|_| may_beat);
-        let Some(new) = told.and_then(|local| heartbeat(local, &self.config.sharing)) else {
+        let Some(new) = told.and_then(|local| {
+            heartbeat(local, |channel| {
+                self.sharing_seen.rule(&self.config.sharing, channel)
+            })
+        }) else {
             member.heart.not_before = self.now.elapsed.plus(RETRY);
             return;
         };
@@ -87,11 +91,14 @@ impl Hive {
 }
 
 /// What this node tells. Channels without a place in the chain wait; too many are cut.
-fn heartbeat(local: &LocalSnapshot, sharing: &BTreeMap<NodeId, Sharing>) -> Option<Heartbeat> {
+fn heartbeat(
+    local: &LocalSnapshot,
+    rule: impl Fn(&LocalChannel) -> Option<Sharing>,
+) -> Option<Heartbeat> {
     let mut announced = BTreeMap::new();
     let mut unannounced = Vec::new();
     for channel in &local.channels {
-        let explicit = sharing.get(&channel.peer).copied();
+        let explicit = rule(channel);
         let told = explicit.unwrap_or_default();
         let Some(share) = Share::of(channel.spendable, channel.capacity, told) else {
             continue;

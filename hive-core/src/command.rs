@@ -4,8 +4,8 @@ use hive_policy::Mode;
 use hive_policy::conduct::FlagKind;
 use hive_proto::{Ticket, VoteKind};
 use hive_types::{
-    ActionId, BanReason, BlockHeight, Capabilities, HiveId, Millis, Msat, NodeId, Proposal, Sat,
-    Tier, Toxicity, UnixMillis,
+    ActionId, BanReason, BlockHeight, Capabilities, ChannelId, HiveId, Millis, Msat, NodeId,
+    Proposal, Sat, Tier, Toxicity, UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -326,9 +326,11 @@ pub struct ContributionRow {
     pub ratio_ppm: Option<u32>,
 }
 
-/// What the fleet cost and earned this node.
+/// What the fleet cost this node and brought it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// Over how many days, today's part among them; days are those of UTC.
+    pub period_days: u32,
     /// Channels that were opened for the fleet.
     pub opens: u32,
     /// Capital in them.
@@ -337,12 +339,63 @@ pub struct Report {
     pub open_fees: Msat,
     /// Rebalances that came back.
     pub rebalances: u32,
+    /// What they moved.
+    pub rebalanced: Msat,
     /// What they cost.
     pub rebalance_fees: Msat,
-    /// Fees that the node earned by forwarding since it began.
+    /// Fees of all forwards.
     pub earned: Msat,
+    /// Of those, by channels that the fleet opened.
+    pub earned_by_opens: Msat,
+    /// Volume that went out over free corridors.
+    pub corridor_volume: Msat,
+    /// What that volume would have earned more at the fees from before joining; an estimate, for at
+    /// those fees some of it had gone elsewhere.
+    pub forgone: Msat,
+    /// Revenue of opened channels less on-chain fees, rebalancing fees and what was forgone, in msat.
+    pub net_msat: i64,
     /// Reserved for actions whose end is unknown.
     pub reserved: Msat,
+    /// The same by day, oldest first; days on which nothing was are left out.
+    pub days: Vec<BillDay>,
+    /// What each action cost, newest first.
+    pub actions: Vec<BillAction>,
+}
+
+/// One day of the bill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillDay {
+    /// Days since 1970-01-01 UTC.
+    pub day: u32,
+    /// On-chain fees of opens.
+    pub open_fees: Msat,
+    /// What rebalances cost.
+    pub rebalance_fees: Msat,
+    /// Fees of all forwards.
+    pub earned: Msat,
+    /// Of those, by channels that the fleet opened.
+    pub earned_by_opens: Msat,
+    /// Forgone in free corridors.
+    pub forgone: Msat,
+    /// What is left, in msat.
+    pub net_msat: i64,
+}
+
+/// One action of the bill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillAction {
+    /// Its id.
+    pub action: ActionId,
+    /// When it ended.
+    pub at: UnixMillis,
+    /// What it did, in words.
+    pub what: String,
+    /// What it cost.
+    pub cost: Msat,
+    /// The channel that it opened.
+    pub channel: Option<ChannelId>,
+    /// What that channel earned since.
+    pub earned: Option<Msat>,
 }
 
 /// Why a command did nothing, and what to do.

@@ -4,8 +4,40 @@ use hive_planner::PlannerConfig;
 use hive_policy::signature::Secret;
 use hive_policy::{Limits, Mode};
 use hive_proto::Sharing;
-use hive_types::{Capabilities, Constraint, Millis, Network, NodeId};
+use hive_types::{Capabilities, ChannelId, Constraint, Millis, Network, NodeId, ShortChannelId};
 use std::collections::BTreeMap;
+use std::str::FromStr;
+use thiserror::Error;
+
+/// The channels that a setting means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChannelRef {
+    /// One channel, by its BOLT 2 id, which splices keep.
+    Channel(ChannelId),
+    /// One channel, by its place in the chain when the setting was first read.
+    Place(ShortChannelId),
+    /// Every channel with this peer.
+    Peer(NodeId),
+}
+
+impl FromStr for ChannelRef {
+    type Err = ParseChannelRefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let peer = text.parse().map(Self::Peer).ok();
+        let channel = || text.parse().map(Self::Channel).ok();
+        let place = || text.parse().map(Self::Place).ok();
+        let found = peer.or_else(channel).or_else(place);
+        found.ok_or_else(|| ParseChannelRefError(text.to_owned()))
+    }
+}
+
+/// The text means no channel.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{0:?} is neither a node id (66 hex digits), nor a channel id (64), nor a short channel id such as 800000x12x1"
+)]
+pub struct ParseChannelRefError(String);
 
 /// The machine's settings.
 #[derive(Clone, Debug)]
@@ -30,8 +62,9 @@ pub struct Config {
     pub constraint: Constraint,
     /// How long between two plans.
     pub plan_interval: Millis,
-    /// What fellows are told of balances, by peer; others exactly.
-    pub sharing: BTreeMap<NodeId, Sharing>,
+    /// What fellows are told of balances, by channel or by peer; others exactly. What is said of a
+    /// channel counts before what is said of its peer.
+    pub sharing: BTreeMap<ChannelRef, Sharing>,
     /// The secret that the oracle signs its answers with. Without one there is no mode oracle.
     pub oracle_secret: Option<Secret>,
     /// Whether everything is checked and said but nothing that moves money or changes a fee is done.

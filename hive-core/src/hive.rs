@@ -15,10 +15,13 @@ use crate::oracle::Questions;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::plan::Planning;
+use crate::probation::Probation;
+use crate::sharing::SharingSeen;
 use crate::votes::VoteProposals;
 use hive_planner::graph::Graph;
 use hive_policy::Gate;
 use hive_policy::bans::{BanList, PeerWatch};
+use hive_policy::bill::Bill;
 use hive_policy::conduct::{Flags, Reputation};
 use hive_policy::corridor::SavedFees;
 use hive_proto::Epoch;
@@ -46,6 +49,14 @@ pub struct Hive {
     pub(crate) watch: PeerWatch,
     /// When that is stored again, for figures that are no news.
     pub(crate) next_watch: Elapsed,
+    /// What the fleet cost and brought.
+    pub(crate) bill: Bill,
+    /// When forwards are counted again.
+    pub(crate) next_bill: Elapsed,
+    /// Members on trial, as they were seen.
+    pub(crate) probation: Probation,
+    /// Channels that a rule on sharing found by their place in the chain.
+    pub(crate) sharing_seen: SharingSeen,
     /// Outside peers that this member keeps away from.
     pub(crate) banned: Banned,
     /// What fellows are blamed for.

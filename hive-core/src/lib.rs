@@ -84,16 +84,18 @@ mod orient;
 mod outbox;
 mod peers;
 mod plan;
+mod probation;
 mod probing;
+mod sharing;
 mod start;
 mod stored;
 mod votes;
 
 pub use command::{
-    BanRow, BanWord, Command, CommandError, ContributionRow, FlagRow, LockRow, Member, PlanShown,
-    ProposalRow, Reply, Report, ReputationRow, Status, VoteProposal,
+    BanRow, BanWord, BillAction, BillDay, Command, CommandError, ContributionRow, FlagRow, LockRow,
+    Member, PlanShown, ProposalRow, Reply, Report, ReputationRow, Status, VoteProposal,
 };
-pub use config::Config;
+pub use config::{ChannelRef, Config, ParseChannelRefError};
 pub use event::Event;
 pub use hive::Hive;
 pub use io::{

@@ -8,6 +8,7 @@
 use crate::actions::Actions;
 use crate::bans::{Banned, restored_bans};
 use crate::beat::Heart;
+use crate::bill::restored_bill;
 use crate::chance::Chance;
 use crate::clocks::Clocks;
 use crate::conduct::{META_FLAGS, META_REPUTATIONS, restored_flags, restored_reputations};
@@ -26,7 +27,9 @@ use crate::member::Membership;
 use crate::observe::{Baseline, restored_watch};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
+use crate::probation::Probation;
 use crate::probing::Probing;
+use crate::sharing::SharingSeen;
 use crate::votes::VoteProposals;
 use hive_policy::Gate;
 use hive_proto::handshake::{Door, Joined};
@@ -341,6 +344,10 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         watch: restored_watch(&meta),
         next_watch: Elapsed::default(),
         banned: Banned::default(),
+        bill: restored_bill(&meta),
+        next_bill: Elapsed::default(),
+        probation: Probation::restored(&meta),
+        sharing_seen: SharingSeen::restored(&meta),
         flags: meta
             .get(META_FLAGS)
             .map(|bytes| restored_flags(bytes))
@@ -501,6 +508,9 @@ impl Hive {
             self.tend_locks();
         }
         self.watch_peers();
+        self.note_shared_channels();
+        self.tend_bill();
+        self.tend_probation();
         self.tend_corridors();
         self.tend_drains();
     }

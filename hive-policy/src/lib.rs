@@ -88,6 +88,7 @@
 //! ```
 
 pub mod bans;
+pub mod bill;
 pub mod conduct;
 pub mod corridor;
 mod gate;

@@ -358,6 +358,18 @@ pub const fn corroboration(full_members: usize) -> usize {
 /// Bans of one member that count: the newest. They and the observations fit into its records.
 pub const BANS_TOLD: usize = 64;
 
+/// Days that the bill keeps: a year and what a year's end needs.
+pub const BILL_DAYS: u32 = 400;
+
+/// Channels of the bill: more than an operator opens in years; the oldest give way.
+pub const BILL_CHANNELS: usize = 400;
+
+/// A probationary member is watched this long before its promotion is proposed.
+pub const PROMOTE_AFTER: Millis = Millis::from_days(14);
+
+/// How much of that time its heartbeat was fresh, at the least.
+pub const PROMOTE_UPTIME: Ppm = Ppm::new(950_000);
+
 /// Outside peers that are watched: as many as fit one stored value when every figure is at its longest.
 pub const WATCHED_PEERS: usize = 256;
 

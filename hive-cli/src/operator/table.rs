@@ -221,6 +221,20 @@ fn contribution(rows: &[ContributionRow]) -> String {
 }
 
 fn report(found: &Report) -> String {
+    let sums = report_sums(found);
+    let row = |row: &BillAction| {
+        let earned = row
+            .earned
+            .map(|earned| earned.to_string())
+            .unwrap_or_default();
+        vec![time(row.at), row.what.clone(), row.cost.to_string(), earned]
+    };
+    let head = ["time (UTC)", "what", "cost", "earned since"];
+    let rows = found.actions.iter().map(row).collect();
+    format!("{sums}\n{}", table(&head, rows, "no actions"))
+}
+
+fn report_sums(found: &Report) -> String {
     pairs(vec![
         (
             "opened",
@@ -233,7 +247,19 @@ fn report(found: &Report) -> String {
             "rebalanced",
             format!("{} times for {}", found.rebalances, found.rebalance_fees),
         ),
-        ("earned", format!("{} since the node began", found.earned)),
+        (
+            "earned",
+            format!("{} in {} days", found.earned, found.period_days),
+        ),
+        ("by opened channels", found.earned_by_opens.to_string()),
+        (
+            "forgone",
+            format!(
+                "{} on {} over free corridors",
+                found.forgone, found.corridor_volume
+            ),
+        ),
+        ("net of the hive", format!("{} msat", found.net_msat)),
         (
             "reserved",
             format!("{} for actions whose end is unknown", found.reserved),

@@ -1,10 +1,11 @@
 //! What fellows are told of this member, and what is done towards them.
 
 use super::settings::{ConfigError, Key, Settings};
-use super::values::{flag, list, node};
+use super::values::{flag, list};
+use hive_core::{ChannelRef, ParseChannelRefError};
 use hive_proto::Sharing;
+use hive_types::Millis;
 use hive_types::limits::{ADDRESS_CHARS, ADDRESSES};
-use hive_types::{Millis, NodeId};
 use std::collections::BTreeMap;
 
 /// Time between two plans when nothing else is set: channels and demand change over hours.
@@ -20,8 +21,9 @@ pub struct FleetConfig {
     pub addresses: Vec<String>,
     /// Time between two plans.
     pub plan_interval: Millis,
-    /// What fellows are told of the balance of channels with a peer; of others exactly.
-    pub sharing: BTreeMap<NodeId, Sharing>,
+    /// What fellows are told of the balance of a channel, or of all channels with a peer; of others
+    /// exactly.
+    pub sharing: BTreeMap<ChannelRef, Sharing>,
     /// Whether fees towards fellows follow the agreement and are restored on leaving.
     pub manage_fees: bool,
 }
@@ -48,11 +50,11 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "fleet.coarse",
-        about: "peers of whose channels fellows learn the balance to the quarter",
+        about: "channels, or peers with all their channels, of which fellows learn the balance to the quarter",
     },
     Key {
         name: "fleet.hidden",
-        about: "peers of whose channels fellows learn no balance",
+        about: "channels, or peers with all their channels, of which fellows learn nothing",
     },
     Key {
         name: "fleet.manage_fees",
@@ -71,16 +73,21 @@ pub(super) fn read(settings: &Settings) -> Result<FleetConfig, ConfigError> {
     if let Some(manage) = settings.read("fleet.manage_fees", flag)? {
         fleet.manage_fees = manage;
     }
-    // A peer in both lists is hidden: the stricter word counts.
+    // What is in both lists is hidden: the stricter word counts.
     for (name, sharing) in [
         ("fleet.coarse", Sharing::Coarse),
         ("fleet.hidden", Sharing::Hidden),
     ] {
-        let peers: Option<Vec<NodeId>> = settings.read(name, |text| list(text, node))?;
-        let shared = peers.into_iter().flatten().map(|peer| (peer, sharing));
+        let meant: Option<Vec<ChannelRef>> = settings.read(name, |text| list(text, channel))?;
+        let shared = meant.into_iter().flatten().map(|meant| (meant, sharing));
         fleet.sharing.extend(shared);
     }
     Ok(fleet)
+}
+
+fn channel(word: &str) -> Result<ChannelRef, String> {
+    word.parse()
+        .map_err(|error: ParseChannelRefError| error.to_string())
 }
 
 fn addresses(text: &str) -> Result<Vec<String>, String> {

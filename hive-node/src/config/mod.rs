@@ -330,14 +330,19 @@ mod tests {
 
     #[test]
     fn what_fellows_are_told_and_offered() {
-        let peer = format!("02{}", "ab".repeat(32));
+        let (peer, channel) = (format!("02{}", "ab".repeat(32)), "cd".repeat(32));
         let text = format!(
             "[fleet]\naddresses = ['a.onion:9735']\nmanage_fees = false\nhidden = ['{peer}']\n\
-             plan_minutes = 30\n[offer]\nslots = 1\n[planner]\nstrictly_unique = true\nrates = [50, 10]\nsender = 'ldk'"
+             coarse = ['812x3x1', '{channel}']\nplan_minutes = 30\n[offer]\nslots = 1\n[planner]\nstrictly_unique = true\nrates = [50, 10]\nsender = 'ldk'"
         );
         let config = load(&text, &[], &[]).unwrap();
-        let hidden = [(peer.parse().unwrap(), hive_proto::Sharing::Hidden)];
-        assert_eq!(config.fleet.sharing, hidden.into());
+        let of = |text: &str| text.parse::<hive_core::ChannelRef>().unwrap();
+        let told = [
+            (of(&peer), hive_proto::Sharing::Hidden),
+            (of("812x3x1"), hive_proto::Sharing::Coarse),
+            (of(&channel), hive_proto::Sharing::Coarse),
+        ];
+        assert_eq!(config.fleet.sharing, told.into());
         assert_eq!(
             config.fleet.plan_interval,
             hive_types::Millis::from_secs(1_800)

@@ -6,6 +6,7 @@
 )]
 
 mod bans;
+mod bill;
 mod bounds;
 mod cases;
 mod common;

@@ -1,0 +1,80 @@
+//! What fellows learn of a channel's balance: exactly, to the quarter, or nothing; by channel or by peer.
+
+use crate::config::ChannelRef;
+use crate::hive::Hive;
+use crate::io::Change;
+use hive_proto::Sharing;
+use hive_types::{ChannelId, LocalChannel, ShortChannelId};
+use std::collections::BTreeMap;
+
+/// The store's name for channels that a rule found by their place in the chain.
+const META_SEEN: &str = "sharing/";
+
+/// Places in the chain at which channels stood when a rule on that place found them. A splice moves a
+/// channel, and must not undo what its operator said of it.
+#[derive(Default)]
+pub(crate) struct SharingSeen(BTreeMap<ChannelId, ShortChannelId>);
+
+impl SharingSeen {
+    /// As it was stored.
+    pub(crate) fn restored(meta: &BTreeMap<String, Vec<u8>>) -> Self {
+        let all = meta.iter().filter_map(|(key, bytes)| {
+            let channel: ChannelId = key.strip_prefix(META_SEEN)?.parse().ok()?;
+            let place: ShortChannelId = String::from_utf8(bytes.clone()).ok()?.parse().ok()?;
+            Some((channel, place))
+        });
+        Self(all.collect())
+    }
+
+    /// What the operator said of a channel: of itself first, then of its peer.
+    pub(crate) fn rule(
+        &self,
+        rules: &BTreeMap<ChannelRef, Sharing>,
+        channel: &LocalChannel,
+    ) -> Option<Sharing> {
+        let places = [self.0.get(&channel.channel_id).copied(), channel.scid];
+        let by_place = places.into_iter().flatten().map(ChannelRef::Place);
+        let refs = [ChannelRef::Channel(channel.channel_id)]
+            .into_iter()
+            .chain(by_place);
+        let mut refs = refs.chain([ChannelRef::Peer(channel.peer)]);
+        refs.find_map(|at| rules.get(&at).copied())
+    }
+}
+
+impl Hive {
+    /// Remembers which channels the rules on places mean, and forgets channels that are closed.
+    pub(crate) fn note_shared_channels(&mut self) {
+        let Some(local) = &self.local else {
+            return;
+        };
+        let rules = &self.config.sharing;
+        let mut changes = Vec::new();
+        for channel in &local.channels {
+            let Some(place) = channel.scid else {
+                continue;
+            };
+            let is_ruled = rules.contains_key(&ChannelRef::Place(place));
+            if is_ruled && self.sharing_seen.0.insert(channel.channel_id, place) != Some(place) {
+                changes.push((channel.channel_id, place.to_string().into_bytes()));
+            }
+        }
+        let is_open = |id: &ChannelId| {
+            local
+                .channels
+                .iter()
+                .any(|channel| channel.channel_id == *id)
+        };
+        self.sharing_seen.0.retain(|id, _| {
+            let stays = is_open(id);
+            if !stays {
+                changes.push((*id, Vec::new()));
+            }
+            stays
+        });
+        for (channel, bytes) in changes {
+            let key = format!("{META_SEEN}{channel}");
+            self.out.store(Change::Meta { key, bytes });
+        }
+    }
+}
