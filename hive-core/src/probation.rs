@@ -47,8 +47,9 @@ impl Hive {
     /// Looks at members on trial once an hour, and proposes the promotion of those that were there,
     /// bear no blame and add something.
     pub(crate) fn tend_probation(&mut self) {
-        let is_full =
-            matches!(&self.stage, Stage::Member(member) if member.tier() == Some(Tier::Full));
+        // Without graph and heartbeats nobody adds anything, which would be no judgement.
+        let is_full = matches!(&self.stage, Stage::Member(member)
+            if member.tier() == Some(Tier::Full) && !member.is_starting() && self.graph.is_some());
         if !is_full || self.now.elapsed < self.probation.next_look {
             return;
         }

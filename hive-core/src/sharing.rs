@@ -78,3 +78,45 @@ impl Hive {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hive_types::{Msat, NodeId, OutPoint, Sat, Txid};
+
+    #[test]
+    fn a_rule_on_a_channel_counts_before_its_peers_and_stays_over_a_splice() {
+        let peer: NodeId = format!("02{:064x}", 9).parse().unwrap();
+        let id = ChannelId::from_bytes([1; 32]);
+        let mut channel = LocalChannel {
+            channel_id: id,
+            scid: "800x1x1".parse().ok(),
+            funding: OutPoint {
+                txid: Txid::from_bytes([1; 32]),
+                vout: 0,
+            },
+            peer,
+            capacity: Sat::new(1),
+            spendable: Msat::ZERO,
+            receivable: Msat::ZERO,
+            usable: true,
+            announced: true,
+            opened_by_us: true,
+            local_policy: None,
+            remote_policy: None,
+            htlcs: 0,
+        };
+        let mut rules = BTreeMap::from([(ChannelRef::Peer(peer), Sharing::Coarse)]);
+        let mut seen = SharingSeen::default();
+        assert_eq!(seen.rule(&rules, &channel), Some(Sharing::Coarse));
+        rules.insert("800x1x1".parse().unwrap(), Sharing::Hidden);
+        assert_eq!(seen.rule(&rules, &channel), Some(Sharing::Hidden));
+        // Spliced: another place, the same channel.
+        seen.0.insert(id, "800x1x1".parse().unwrap());
+        channel.scid = "900x1x1".parse().ok();
+        assert_eq!(seen.rule(&rules, &channel), Some(Sharing::Hidden));
+        rules.insert(ChannelRef::Channel(id), Sharing::Exact);
+        assert_eq!(seen.rule(&rules, &channel), Some(Sharing::Exact));
+        assert_eq!(seen.rule(&BTreeMap::new(), &channel), None);
+    }
+}
