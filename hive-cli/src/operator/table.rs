@@ -2,8 +2,8 @@
 
 use crate::columns::{pairs, table};
 use hive_core::{
-    BanRow, ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report, Status,
-    VoteProposal,
+    BanRow, BillAction, ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report,
+    Status, VoteProposal,
 };
 use hive_node::control::CommandName;
 use hive_node::store::AuditRow;
