@@ -65,7 +65,9 @@ async fn an_operator_founds_a_fleet_over_the_socket_and_it_outlives_a_restart() 
             .call(CommandName::HiveLog, &json!([5]))
             .await
             .unwrap();
-        assert!(log.is_array(), "{log}");
+        assert!(log["rows"].is_array(), "{log}");
+        assert_eq!(log["chain"]["broken_at"], Value::Null, "{log}");
+        assert!(log["chain"]["rows"].as_u64() > Some(0), "{log}");
         drop(stop);
         running.await.unwrap().unwrap();
         assert!(!config.control_socket.exists());

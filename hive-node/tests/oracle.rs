@@ -129,9 +129,9 @@ impl World {
     /// The next event that is about a question's end.
     async fn decided(&mut self) -> Event {
         loop {
-            match self.events.recv().await.unwrap() {
-                event @ (Event::Advised { .. } | Event::OracleFailed { .. }) => return event,
-                _ => {}
+            let event = self.events.recv().await.unwrap();
+            if matches!(event, Event::Advised { .. } | Event::OracleFailed { .. }) {
+                return event;
             }
         }
     }

@@ -208,6 +208,23 @@ pub const PENDING_PROPOSALS: usize = 32;
 /// the node beside it; years of a fleet of 50 take a tenth of this.
 pub const STORE_BYTES: u64 = 1 << 30;
 
+/// Ended actions, and closed entries of the ledger, that a store keeps for its operator: weeks of probes
+/// in a fleet of 50, months in one of five.
+pub const STORED_ACTIONS: usize = 4_096;
+
+/// Rows of the audit log that a store keeps, some 40 MB: more than a year in a fleet of five, three months
+/// in one of 50 that probes each fellow by the hour.
+pub const AUDIT_ROWS: u64 = 200_000;
+
+/// Rows over [`AUDIT_ROWS`] before the oldest are cut, so that a cut, itself a row, is rare.
+pub const AUDIT_ROWS_SLACK: u64 = 1_000;
+
+/// Changes between two looks at what a store may forget.
+pub const STORE_PRUNE_CHANGES: u64 = 4_096;
+
+/// Bytes of the store's write-ahead log that stay on the disk between writes.
+pub const STORE_JOURNAL_BYTES: u64 = 4 << 20;
+
 /// Ended actions that a restarted agent is given again: weeks of them at the usual rate, for the
 /// report and for targets that refused.
 pub const RECENT_ACTIONS: usize = 256;

@@ -6,7 +6,7 @@ use hive_core::{
     Status, VoteProposal,
 };
 use hive_node::control::CommandName;
-use hive_node::store::AuditRow;
+use hive_node::store::{AuditChain, AuditLog, AuditRow};
 use hive_proto::VoteKind;
 use hive_types::{Tier, UnixMillis};
 use serde_json::Value;
@@ -14,9 +14,9 @@ use serde_json::Value;
 /// The answer as text; JSON for what this release does not know.
 pub(crate) fn render(command: CommandName, value: &Value) -> String {
     if command == CommandName::HiveLog
-        && let Ok(rows) = serde_json::from_value::<Vec<AuditRow>>(value.clone())
+        && let Ok(found) = serde_json::from_value::<AuditLog>(value.clone())
     {
-        return log(&rows);
+        return format!("{}\n{}", log(&found.rows), chain(&found.chain));
     }
     match serde_json::from_value::<Reply>(value.clone()) {
         Ok(Reply::Done(text) | Reply::Ticket(text)) => text,
@@ -278,6 +278,19 @@ fn log(rows: &[AuditRow]) -> String {
     };
     let head = ["no", "time (UTC)", "about", "what"];
     table(&head, rows.iter().map(row).collect(), "the log is empty")
+}
+
+/// Whether the log can be believed.
+fn chain(found: &AuditChain) -> String {
+    match found.broken_at {
+        Some(row) => format!(
+            "row {row} was changed or the one before it is missing: trust no row from there on, and find out who writes to the store"
+        ),
+        None => format!(
+            "{} rows from number {} on fit together: none was changed",
+            found.rows, found.from
+        ),
+    }
 }
 
 /// A moment in UTC. The civil date by Howard Hinnant's `civil_from_days`.

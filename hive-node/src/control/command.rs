@@ -25,12 +25,16 @@ pub enum CommandName {
     HivePause,
     HiveBan,
     HiveUnban,
+    HiveAllow,
+    HiveDisallow,
+    HiveBans,
     HiveVouch,
     HiveExpel,
     HiveLocks,
     HiveContribution,
     HiveReport,
     HiveLog,
+    HiveRestoreFees,
     HiveRotateKey,
     HiveRefound,
 }
@@ -50,6 +54,8 @@ pub enum ParamKind {
     Word(&'static [&'static str]),
     /// Words separated by commas.
     List,
+    /// Yes or no.
+    Flag,
 }
 
 /// One parameter of a command.
@@ -111,7 +117,7 @@ const fn command(
 }
 
 use CommandName as C;
-use ParamKind::{Action, Count, List, Node, Text, Word};
+use ParamKind::{Action, Count, Flag, List, Node, Text, Word};
 
 /// The seed's name for `hive-approve`.
 const ALIASES: [(&str, CommandName); 1] = [("revenue-hive-approve", C::HiveApprove)];
@@ -178,11 +184,14 @@ pub const COMMANDS: &[CommandSpec] = &[
     command(
         C::HiveApprove,
         "hive-approve",
-        &[needs(
-            "id",
-            Action,
-            "the proposal, as hive-pending shows it",
-        )],
+        &[
+            needs("id", Action, "the proposal, as hive-pending shows it"),
+            takes(
+                "dry_run",
+                Flag,
+                "only say what would be done, and do nothing",
+            ),
+        ],
         "approve a proposal; everything is checked again before it runs",
     ),
     command(
@@ -199,7 +208,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "hive-mode",
         &[takes(
             "mode",
-            Word(&["advisor", "autonomous"]),
+            Word(&["advisor", "autonomous", "oracle"]),
             "the mode to go to",
         )],
         "show or change who decides about spending",
@@ -228,6 +237,24 @@ pub const COMMANDS: &[CommandSpec] = &[
         "hive-unban",
         &[needs("node", Node, "the outside peer")],
         "take back a ban",
+    ),
+    command(
+        C::HiveAllow,
+        "hive-allow",
+        &[needs("node", Node, "the outside peer")],
+        "never keep away from an outside peer, whoever says what",
+    ),
+    command(
+        C::HiveDisallow,
+        "hive-disallow",
+        &[needs("node", Node, "the outside peer")],
+        "take a peer off the allow-list",
+    ),
+    command(
+        C::HiveBans,
+        "hive-bans",
+        &[],
+        "list outside peers that are banned, allowed or accused",
     ),
     command(
         C::HiveVouch,
@@ -265,8 +292,21 @@ pub const COMMANDS: &[CommandSpec] = &[
     command(
         C::HiveLog,
         "hive-log",
-        &[takes("limit", Count, "how many rows, the newest ones")],
-        "show what happened and why",
+        &[
+            takes("limit", Count, "how many rows, the newest ones"),
+            takes("action", Action, "rows about one action only"),
+        ],
+        "show what happened and why, and whether the log was changed",
+    ),
+    command(
+        C::HiveRestoreFees,
+        "hive-restore-fees",
+        &[takes(
+            "resume",
+            Flag,
+            "true: set fees as agreed among fellows again",
+        )],
+        "set the fees from before joining again, with or without the fleet",
     ),
     command(
         C::HiveRotateKey,
@@ -329,6 +369,7 @@ impl fmt::Display for ParamKind {
             Count => f.write_str("<number>"),
             Text => f.write_str("<text>"),
             List => f.write_str("<word,word>"),
+            Flag => f.write_str("true|false"),
             Word(words) => f.write_str(&words.join("|")),
         }
     }

@@ -24,6 +24,8 @@ pub enum Wanted {
     Log {
         /// How many.
         limit: u32,
+        /// Of one action only.
+        action: Option<ActionId>,
     },
 }
 
@@ -47,7 +49,7 @@ impl Request {
             C::HivePending => Command::Pending,
             C::HiveApprove => Command::Approve {
                 action: self.id()?,
-                dry_run: false,
+                dry_run: self.flag("dry_run"),
             },
             C::HiveReject => Command::Reject {
                 action: self.id()?,
@@ -68,6 +70,9 @@ impl Request {
                 reason: reason(),
             },
             C::HiveUnban => Command::Unban { peer: self.peer()? },
+            C::HiveAllow => Command::Allow { peer: self.peer()? },
+            C::HiveDisallow => Command::Disallow { peer: self.peer()? },
+            C::HiveBans => Command::Bans,
             C::HiveVouch => Command::Vouch { node: self.peer()? },
             C::HiveExpel => Command::Expel {
                 node: self.peer()?,
@@ -83,8 +88,12 @@ impl Request {
             C::HiveLog => {
                 return Ok(Wanted::Log {
                     limit: self.small("limit", LOG_ROWS.into())?,
+                    action: self.action("action"),
                 });
             }
+            C::HiveRestoreFees => Command::RestoreFees {
+                resume: self.flag("resume"),
+            },
             C::HiveRotateKey => Command::RotateKey,
             C::HiveRefound => Command::Refound,
         };
@@ -195,8 +204,24 @@ mod tests {
         assert_eq!(wanted(C::HivePause, json!([0])), machine(pause));
         assert_eq!(
             wanted(C::HiveLog, json!([])),
-            Ok(Wanted::Log { limit: LOG_ROWS })
+            Ok(Wanted::Log {
+                limit: LOG_ROWS,
+                action: None
+            })
         );
+        let action: ActionId = "07".repeat(16).parse().unwrap();
+        for (given, dry_run) in [(json!([action]), false), (json!([action, true]), true)] {
+            let approve = Command::Approve { action, dry_run };
+            assert_eq!(wanted(C::HiveApprove, given), machine(approve));
+        }
+        let oracle = Command::Mode {
+            mode: Some(Mode::Oracle),
+        };
+        assert_eq!(wanted(C::HiveMode, json!(["oracle"])), machine(oracle));
+        for (given, resume) in [(json!([]), false), (json!({"resume": "true"}), true)] {
+            let restore = Command::RestoreFees { resume };
+            assert_eq!(wanted(C::HiveRestoreFees, given), machine(restore));
+        }
         let ban = Command::Ban {
             peer: NODE.parse().unwrap(),
             reason: "jams".into(),

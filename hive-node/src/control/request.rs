@@ -1,7 +1,7 @@
 //! A command with its parameters, as a caller gave them and as the table wants them.
 
 use super::command::{CommandName, CommandSpec, ParamKind, ParamSpec};
-use ParamKind::{Action, Count, List, Node, Text, Word};
+use ParamKind::{Action, Count, Flag, List, Node, Text, Word};
 use hive_types::{ActionId, NodeId};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ enum Param {
     Count(u64),
     Text(String),
     List(Vec<String>),
+    Flag(bool),
 }
 
 /// A command with its parameters, checked against the table.
@@ -83,6 +84,11 @@ impl Request {
         }
     }
 
+    /// Yes or no; no where nothing was given under this name.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.params.get(name), Some(Param::Flag(true)))
+    }
+
     /// The words of a list; empty where none was given under this name.
     pub fn list(&self, name: &str) -> &[String] {
         match self.params.get(name) {
@@ -122,6 +128,7 @@ fn read(param: &ParamSpec, value: &Value) -> Result<Param, String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
         _ => return Err(wrong(format!("{} is expected", param.kind))),
     };
     let parsed = match param.kind {
@@ -131,6 +138,10 @@ fn read(param: &ParamSpec, value: &Value) -> Result<Param, String> {
             .parse()
             .map(Param::Count)
             .map_err(|_| format!("{text:?} is no whole number")),
+        Flag => text
+            .parse()
+            .map(Param::Flag)
+            .map_err(|_| format!("{text:?} is neither true nor false")),
         Word(words) if !words.contains(&text.as_str()) => {
             Err(format!("{text:?} is none of {}", words.join(", ")))
         }
@@ -179,6 +190,7 @@ mod tests {
             (C::HivePause, json!([{"a": 1}]), "is expected"),
             (C::HiveMode, json!(["yolo"]), "none of advisor"),
             (C::HiveApprove, json!(["12"]), "expected 32 hex digits"),
+            (C::HiveRestoreFees, json!(["yes"]), "neither true nor false"),
         ];
         for (command, params, expected) in wrong {
             let error = Request::new(command, &params).unwrap_err();

@@ -25,7 +25,7 @@ use act::{Actor, Ended};
 use consult::Consultant;
 use hive_core::{ActionResult, CommandError, CommandId, Event, Input, Output, Reply};
 use hive_types::limits::{EVENT_BACKLOG, EVENT_QUEUE};
-use hive_types::{Elapsed, NodeId, Now};
+use hive_types::{ActionId, Elapsed, NodeId, Now};
 use outbox::Outboxes;
 use plan::Planner;
 use reads::{EventCount, FromNode, Reads};
@@ -341,8 +341,9 @@ impl<M: Machine> Driver<M> {
     async fn take_call(&mut self, call: Call) -> Result<(), DriverError> {
         let command = match call.request.wanted() {
             Ok(Wanted::Machine(command)) => *command,
-            Ok(Wanted::Log { limit }) => {
-                answer(call.reply, log(self.around.store.clone(), limit).await);
+            Ok(Wanted::Log { limit, action }) => {
+                let shown = log(self.around.store.clone(), limit, action);
+                answer(call.reply, shown.await);
                 return Ok(());
             }
             Err(error) => {
@@ -450,7 +451,9 @@ impl<M: Machine> Driver<M> {
                 return stop.await;
             };
             let reply = match call.request.wanted() {
-                Ok(Wanted::Log { limit }) => log(self.around.store.clone(), limit).await,
+                Ok(Wanted::Log { limit, action }) => {
+                    log(self.around.store.clone(), limit, action).await
+                }
                 _ => Err(store_failed(&error)),
             };
             answer(call.reply, reply);
@@ -458,10 +461,10 @@ impl<M: Machine> Driver<M> {
     }
 }
 
-async fn log(store: Arc<Store>, limit: u32) -> control::Reply {
-    let rows = blocking(move || store.audit(limit)).await;
-    let rows = rows.map_err(|error| store_failed(&error))?;
-    serde_json::to_value(rows)
+async fn log(store: Arc<Store>, limit: u32, action: Option<ActionId>) -> control::Reply {
+    let log = blocking(move || store.audit_log(limit, action)).await;
+    let log = log.map_err(|error| store_failed(&error))?;
+    serde_json::to_value(log)
         .map_err(|reason| ControlError::new("internal", reason.to_string(), "report this"))
 }
 

@@ -10,17 +10,18 @@ mod error;
 mod gate;
 mod meta;
 mod place;
+mod prune;
 mod read;
 mod schema;
 mod write;
 
-pub use audit::AuditRow;
+pub use audit::{AuditChain, AuditLog, AuditRow};
 pub use error::StoreError;
 pub use place::STORE_FILE;
 
 use crate::backend::Prepared;
 use hive_core::{ChangeSet, MemberRow, Snapshot};
-use hive_types::limits::STORE_BYTES;
+use hive_types::limits::{STORE_BYTES, STORE_JOURNAL_BYTES, STORE_PRUNE_CHANGES};
 use hive_types::{ActionId, BootId};
 use place::Place;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -43,6 +44,8 @@ pub struct Store {
 struct Inner {
     connection: Connection,
     failed: Option<StoreError>,
+    /// Changes since what may go was looked for.
+    unpruned: u64,
 }
 
 impl Store {
@@ -71,13 +74,17 @@ impl Store {
         schema::recognize(&connection, path)?;
         configure(&connection).map_err(sql)?;
         schema::migrate(&mut connection, path)?;
+        prune::enable(&connection).map_err(sql)?;
         bound(&connection, bytes).map_err(sql)?;
         let boot = count_boot(&mut connection).map_err(sql)?;
         let inner = Mutex::new(Inner {
             connection,
             failed: None,
+            unpruned: 0,
         });
-        Ok(Self { place, boot, inner })
+        let store = Self { place, boot, inner };
+        store.prune()?;
+        Ok(store)
     }
 
     /// The run of the agent that this opening began.
@@ -104,7 +111,22 @@ impl Store {
         self.write(|tx| {
             let mut changes = changes.changes.iter();
             changes.try_for_each(|change| write::change(tx, self.boot, change))
-        })
+        })?;
+        let mut inner = self.inner();
+        inner.unpruned += changes.changes.len() as u64;
+        let is_due = inner.unpruned >= STORE_PRUNE_CHANGES;
+        drop(inner);
+        match is_due {
+            true => self.prune(),
+            false => Ok(()),
+        }
+    }
+
+    /// Forgets what ended long ago and is over its bound, and gives the room back to the disk.
+    fn prune(&self) -> Result<(), StoreError> {
+        self.write(|tx| prune::rows(tx, self.boot))?;
+        self.inner().unpruned = 0;
+        self.read(|connection| Ok(prune::pages(connection)?))
     }
 
     /// Writes down what was prepared for an action, before it is executed.
@@ -151,7 +173,20 @@ impl Store {
     /// # Errors
     /// As [`Store::load`].
     pub fn audit(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        self.read(|connection| Ok(audit::newest(connection, limit)?))
+        self.read(|connection| Ok(audit::newest(connection, limit, None)?))
+    }
+
+    /// The same, of one action only where one is named, with what the hashes of the whole log say.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn audit_log(&self, limit: u32, action: Option<ActionId>) -> Result<AuditLog, StoreError> {
+        self.read(|connection| {
+            Ok(AuditLog {
+                rows: audit::newest(connection, limit, action)?,
+                chain: audit::verify(connection)?,
+            })
+        })
     }
 
     /// Checks the hashes of the whole audit log: the count of its rows.
@@ -159,11 +194,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] naming the first row that was changed, and as [`Store::load`].
     pub fn verify_audit(&self) -> Result<u64, StoreError> {
-        self.read(|connection| Ok(audit::verify(connection)?))?
-            .map_err(|seq| StoreError::Damaged {
+        let chain = self.read(|connection| Ok(audit::verify(connection)?))?;
+        match chain.broken_at {
+            None => Ok(chain.rows),
+            Some(seq) => Err(StoreError::Damaged {
                 path: self.path().into(),
                 reason: format!("row {seq} of the audit log was changed"),
-            })
+            }),
+        }
     }
 
     /// Runs `work` in one transaction, durable when this returns `Ok`.
@@ -249,11 +287,15 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    // Before the file has its first page; later only a rewrite changes it.
+    connection.pragma_update(None, "auto_vacuum", prune::INCREMENTAL)?;
     let _: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // On macOS a plain fsync leaves data in the disk's cache; elsewhere this changes nothing.
     connection.pragma_update(None, "fullfsync", true)?;
+    let set = |row: &rusqlite::Row<'_>| row.get::<_, u64>(0);
+    connection.pragma_update_and_check(None, "journal_size_limit", STORE_JOURNAL_BYTES, set)?;
     // A damaged or forged schema runs no functions.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)

@@ -11,7 +11,7 @@ use std::path::Path;
 const APPLICATION_ID: i32 = 0x4849_5645;
 
 /// Step n brings a store of version n to version n + 1. Steps are only ever added.
-const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// The version that this release writes.
 pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;

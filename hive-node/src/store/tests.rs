@@ -13,6 +13,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
+mod bounds;
+
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -357,32 +359,6 @@ fn two_agents_never_share_a_store() {
     assert_eq!(second.code(), "store_in_use");
     drop(first);
     assert_eq!(Store::open(folder.path()).unwrap().boot(), BootId::new(2));
-}
-
-#[test]
-fn the_audit_log_only_grows_and_shows_changes() {
-    let folder = folder();
-    let store = Store::open(folder.path()).unwrap();
-    store
-        .apply(&set([audit("a"), audit("b"), audit("c")]))
-        .unwrap();
-    assert_eq!(store.verify_audit(), Ok(3));
-    let newest: Vec<u64> = store.audit(2).unwrap().iter().map(|row| row.seq).collect();
-    assert_eq!(newest, [2, 3]);
-    let inner = store.inner();
-    for sql in ["DELETE FROM audit", "UPDATE audit SET text = 'x'"] {
-        let error = inner.connection.execute(sql, []).unwrap_err();
-        assert!(error.to_string().contains("only grows"), "{error}");
-    }
-    inner
-        .connection
-        .execute_batch(
-            "DROP TRIGGER audit_keeps_content; UPDATE audit SET text = 'x' WHERE seq = 2",
-        )
-        .unwrap();
-    drop(inner);
-    let error = store.verify_audit().unwrap_err();
-    assert!(error.to_string().contains("row 2"), "{error}");
 }
 
 #[test]
