@@ -488,8 +488,8 @@ pub const CORRIDOR_FLOOR_MIN: Ppm = Ppm::new(20);
 pub const CORRIDOR_FLOOR_MAX: Ppm = Ppm::new(100);
 
 /// A corridor drains when outsiders move more than this share of its capacity out in a day, less what
-/// comes back: at this pace a balanced channel is dry within the day.
-pub const CORRIDOR_DRAIN: Ppm = Ppm::new(500_000);
+/// comes back: at this pace a balanced channel is dry in two days.
+pub const CORRIDOR_DRAIN: Ppm = Ppm::new(250_000);
 
 /// A floor ends after the drain stayed under half of [`CORRIDOR_DRAIN`] for so long.
 pub const CORRIDOR_CALM: Millis = Millis::from_hours(24);

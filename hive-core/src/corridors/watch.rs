@@ -102,8 +102,6 @@ impl Hive {
     fn judged_fees(&mut self, judgement: Judgement) {
         match judgement {
             Judgement::Suspected { fellow, evidence } => {
-                let text = format!("{fellow} fees: {evidence}");
-                self.out.audit(self.now.wall, "suspect", None, text);
                 let (node, kind) = (fellow, FlagKind::Fees);
                 self.out.emit(Event::Suspected {
                     node,

@@ -70,18 +70,18 @@ impl Node {
 #[test]
 fn t61_outsiders_who_drain_a_corridor_are_noticed_and_calm_ends_it() {
     let mut node_ = Node::new();
-    // Half of a million sat is the bound: 40,000 an hour pass it in the thirteenth.
-    let found = node_.hours(24, 40_000, 0);
+    // A quarter of a million sat is the bound: 20,000 an hour pass it in the thirteenth.
+    let found = node_.hours(24, 20_000, 0);
     let drains = Flow::Drains {
         fellow: node(FELLOW),
-        net: Msat::new(520_000_000),
+        net: Msat::new(260_000_000),
         capacity: Sat::new(1_000_000).to_msat_saturating(),
     };
     assert_eq!(found, [(13, drains)]);
     // Just under the bound is no calm, and is not told again.
-    assert!(node_.hours(72, 15_000, 0).is_empty());
+    assert!(node_.hours(72, 8_000, 0).is_empty());
     // Under half of it for a day is.
-    let calm = node_.hours(60, 5_000, 0);
+    let calm = node_.hours(60, 4_000, 0);
     let fellow = node(FELLOW);
     assert_eq!(calm.len(), 1, "{calm:?}");
     assert_eq!(calm[0].1, Flow::Calm { fellow });
@@ -102,7 +102,7 @@ fn t61_traffic_that_comes_back_or_comes_from_fellows_is_no_drain() {
         assert!(fellows.look().is_empty());
     }
     let mut slow = Node::new();
-    assert!(slow.hours(300, 20_000, 0).is_empty());
+    assert!(slow.hours(300, 10_000, 0).is_empty());
 }
 
 #[test]

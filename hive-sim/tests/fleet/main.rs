@@ -6,6 +6,7 @@
 mod adversaries;
 mod checkers;
 mod conduct;
+mod corridors;
 mod graphs;
 mod locks;
 mod roster;
