@@ -3,7 +3,7 @@
 use crate::columns::{pairs, table};
 use hive_core::{
     BanRow, BillAction, ContributionRow, LockRow, Member, PlanShown, ProposalRow, Reply, Report,
-    Status, VoteProposal,
+    ReputationRow, Status, VoteProposal,
 };
 use hive_node::control::CommandName;
 use hive_node::store::{AuditChain, AuditLog, AuditRow};
@@ -124,6 +124,10 @@ fn members(rows: &[Member]) -> String {
             yes_no(member.connected),
             yes_no(member.fresh),
             member.channels.to_string(),
+            member
+                .reputation
+                .as_ref()
+                .map_or("unknown".to_owned(), forwards),
             blames(member),
             member.software.clone(),
             member.confirmed.join(","),
@@ -135,6 +139,7 @@ fn members(rows: &[Member]) -> String {
         "connected",
         "fresh",
         "channels",
+        "forwards",
         "blamed for",
         "software",
         "confirmed",
@@ -149,6 +154,13 @@ fn members(rows: &[Member]) -> String {
     });
     let lines = std::iter::once(shown).chain(evidence);
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How much of what is sent through it arrives, as far as that is known.
+fn forwards(known: &ReputationRow) -> String {
+    let percent = |ppm: u32| f64::from(ppm) / 10_000.0;
+    let (mean, low) = (percent(known.mean_ppm), percent(known.low_ppm));
+    format!("{mean:.0} %, at least {low:.0} %")
 }
 
 /// What this member blames it for, in a few words.
@@ -317,6 +329,8 @@ fn time(moment: UnixMillis) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
@@ -329,6 +343,38 @@ mod tests {
         ] {
             assert_eq!(time(UnixMillis::new(secs * 1_000)), expected);
         }
+    }
+
+    const NODE: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
+
+    #[test]
+    fn members_are_shown_with_what_they_are_blamed_for() {
+        let member = serde_json::json!({
+            "node_id": NODE, "tier": "full", "connected": true, "fresh": true, "channels": 3,
+            "equivocated": false, "software": "hive", "confirmed": [],
+            "flags": [{"kind": "fees", "since": 951_782_400_000_u64, "evidence": "asks 500ppm"}],
+            "reputation": {"mean_ppm": 123_000, "low_ppm": 40_000, "samples_milli": 4_000},
+        });
+        let shown = render(
+            CommandName::HiveMembers,
+            &serde_json::json!({"members": [member]}),
+        );
+        let evidence = format!("{NODE} fees since 2000-02-29 00:00:00: asks 500ppm");
+        assert!(shown.contains(&evidence), "{shown}");
+        assert!(shown.contains("12 %, at least 4 %"), "{shown}");
+    }
+
+    #[test]
+    fn a_proposed_vote_is_shown_as_the_command_that_casts_it() {
+        let vote = VoteProposal {
+            subject: NODE.parse().unwrap(),
+            kind: VoteKind::Expel,
+            reason: "forwards nothing".to_owned(),
+            since: UnixMillis::new(0),
+        };
+        let line = vote_line(&vote);
+        let expected = format!("hive-expel {NODE}: forwards nothing, since 1970-01-01 00:00:00");
+        assert_eq!(line, expected);
     }
 
     #[test]

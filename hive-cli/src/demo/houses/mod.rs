@@ -4,6 +4,7 @@
 //! fleet's own course, plays here: the same agents on the same kind of world, each with a store of its
 //! own.
 
+mod black_hole;
 mod budget;
 mod drain;
 mod fee_cheat;
@@ -59,6 +60,7 @@ pub(crate) fn play(street: &Street<'_>) -> Result<Option<Findings>, Failure> {
         oracle::lying,
         fee_cheat::play,
         drain::play,
+        black_hole::play,
     ];
     for play in houses {
         match play(street)? {
