@@ -210,6 +210,7 @@ impl Hive {
                 .is_some_and(|standing| standing.is_flagged()),
             flags: self.flag_rows(&fellow.node_id),
             reputation: self.reputation_row(&fellow.node_id),
+            uptime: self.conduct_of(&fellow.node_id).uptime,
             software: member.software(&fellow.node_id),
             confirmed: self
                 .confirmed(&fellow.node_id)

@@ -222,6 +222,8 @@ pub struct Member {
     pub flags: Vec<FlagRow>,
     /// How well it forwards, where this member knows anything of it.
     pub reputation: Option<ReputationRow>,
+    /// In how much of the last week fellows saw it, where enough of it was watched.
+    pub uptime: Option<UptimeRow>,
     /// Its agent's name and version, as it says.
     pub software: String,
     /// Capabilities that a live connection confirmed.
@@ -237,6 +239,15 @@ pub struct FlagRow {
     pub since: UnixMillis,
     /// What was seen, in words and numbers.
     pub evidence: String,
+}
+
+/// A member's uptime in the last week, the same at every observer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UptimeRow {
+    /// Of one million.
+    pub share_ppm: u32,
+    /// Slots of six blocks that somebody watched it.
+    pub slots: u32,
 }
 
 /// How well a fellow forwards, as this member's own probes say.
@@ -318,11 +329,19 @@ pub struct BanWord {
 pub struct ContributionRow {
     /// The fellow.
     pub node_id: NodeId,
-    /// What this node forwarded that came from the fellow.
+    /// Whole days over which it was counted, fourteen at most.
+    pub days: u32,
+    /// What this node forwarded to the fellow, circles left out.
     pub forwarded_for: Msat,
-    /// What this node sent on through the fellow.
+    /// What the fellow forwarded to this node and this node forwarded on, circles left out.
     pub forwarded_by: Msat,
-    /// For ÷ by in millionths; unknown without traffic.
+    /// What the fellow says of the first, coarsely; it does not count what ended in it.
+    pub told_for: Option<Msat>,
+    /// What the fellow says of the second, coarsely; it counts what ended in this node too.
+    pub told_by: Option<Msat>,
+    /// Whether both sides agree, within a quarter.
+    pub agrees: Option<bool>,
+    /// By ÷ for in millionths; unknown where too little was forwarded, or for too short a time.
     pub ratio_ppm: Option<u32>,
 }
 

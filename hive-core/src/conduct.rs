@@ -1,13 +1,13 @@
 //! What this member makes of its fellows' conduct: raised by detectors, shown to the operator, felt in
 //! what it does for them.
 
-use crate::command::ReputationRow;
+use crate::command::{ReputationRow, UptimeRow};
 use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::io::Change;
 use hive_policy::conduct::{FlagKind, Flags, Reputation};
 use hive_proto::codec;
-use hive_types::{ActionId, NodeId, Privileges};
+use hive_types::{ActionId, NodeId, Ppm, Privileges};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The store's name for the flags.
@@ -19,7 +19,33 @@ pub(crate) const META_REPUTATIONS: &str = "reputations";
 /// How well fellows forward, and probes under way that were counted as held.
 pub(crate) type Reputations = (BTreeMap<NodeId, Reputation>, BTreeSet<ActionId>);
 
+/// All that this member makes of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Conduct {
+    /// How well it forwards.
+    pub(crate) reputation: Option<ReputationRow>,
+    /// What it forwards for this node against what this node forwards for it.
+    pub(crate) ratio: Option<Ppm>,
+    /// How much of the last week it was there.
+    pub(crate) uptime: Option<UptimeRow>,
+    /// What it is blamed for.
+    pub(crate) flags: Vec<FlagKind>,
+}
+
 impl Hive {
+    /// What this member makes of another one: what votes may rest on.
+    pub(crate) fn conduct_of(&self, node: &NodeId) -> Conduct {
+        Conduct {
+            reputation: self.reputation_row(node),
+            ratio: self.ratio(node),
+            uptime: self.uptime(node).map(|uptime| UptimeRow {
+                share_ppm: uptime.share.get(),
+                slots: uptime.slots,
+            }),
+            flags: self.flags.of(node).map(|(kind, _)| kind).collect(),
+        }
+    }
+
     /// Blames a fellow, with the evidence. Others than fellows are not blamed.
     pub(crate) fn flag(&mut self, node: NodeId, kind: FlagKind, evidence: &str) {
         if !matches!(&self.stage, Stage::Member(member) if member.is_fellow(&node)) {

@@ -22,6 +22,8 @@ use hive_planner::graph::Graph;
 use hive_policy::Gate;
 use hive_policy::bans::{BanList, PeerWatch};
 use hive_policy::bill::Bill;
+use hive_policy::conduct::contribution::Contributions;
+use hive_policy::conduct::presence::Attested;
 use hive_policy::conduct::{Flags, Reputation};
 use hive_policy::corridor::SavedFees;
 use hive_proto::Epoch;
@@ -69,6 +71,10 @@ pub struct Hive {
     pub(crate) vote_proposals: VoteProposals,
     /// How well fellows forward.
     pub(crate) reputations: BTreeMap<NodeId, Reputation>,
+    /// Who forwards for whom.
+    pub(crate) contributions: Contributions,
+    /// Who was there, as it is told; read from what was told after a restart.
+    pub(crate) presence: Option<Attested>,
     /// Probes under way that were counted as held.
     pub(crate) held: BTreeSet<ActionId>,
     /// What the node had forwarded when counting began.

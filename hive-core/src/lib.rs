@@ -55,6 +55,7 @@ mod bans;
 mod beat;
 mod bill;
 mod chance;
+mod claims;
 mod clocks;
 mod command;
 mod conduct;
@@ -93,7 +94,7 @@ mod votes;
 
 pub use command::{
     BanRow, BanWord, BillAction, BillDay, Command, CommandError, ContributionRow, FlagRow, LockRow,
-    Member, PlanShown, ProposalRow, Reply, Report, ReputationRow, Status, VoteProposal,
+    Member, PlanShown, ProposalRow, Reply, Report, ReputationRow, Status, UptimeRow, VoteProposal,
 };
 pub use config::{ChannelRef, Config, ParseChannelRefError};
 pub use event::Event;

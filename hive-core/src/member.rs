@@ -2,6 +2,7 @@
 //! door.
 
 use crate::beat::Heart;
+use crate::claims::ClaimWatch;
 use crate::clocks::Clocks;
 use crate::drain::Drains;
 use crate::identity::Identity;
@@ -43,6 +44,8 @@ pub(crate) struct Membership {
     pub(crate) heart: Heart,
     /// How fast members' channels drain.
     pub(crate) drains: Drains,
+    /// What fellows claim.
+    pub(crate) claims: ClaimWatch,
     /// When whom to probe.
     pub(crate) probing: Probing,
     pub(crate) next_gossip: Elapsed,

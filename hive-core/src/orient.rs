@@ -47,12 +47,7 @@ impl Hive {
     fn fellow(&self, member: &Membership, node: &NodeId, seat: &Seat) -> FellowView {
         let is_me = *node == member.me();
         let beat = heartbeat_of(&member.merged, node);
-        let fresh = member.merged.live(node).any(|held| {
-            let kind = held.record().fields().kind;
-            let is_beat =
-                kind == RecordKind::HEARTBEAT_FULL || kind == RecordKind::HEARTBEAT_CHANGE;
-            is_beat && self.now.elapsed.since(held.arrived()) < HEARTBEAT_STALE
-        });
+        let fresh = is_fresh(member, node, self.now.elapsed);
         let told = beat.map(|beat| told_channels(&beat, node, self.graph.as_deref()));
         let own = || self.local.as_ref().map(own_channels);
         let channels = if is_me { own() } else { told };
@@ -130,6 +125,15 @@ const fn toxic(author: NodeId, peer: NodeId, found: Toxicity) -> ObservationView
         toxicity: Some(found),
         opportunity: None,
     }
+}
+
+/// Whether a member's heartbeat is recent.
+pub(crate) fn is_fresh(member: &Membership, node: &NodeId, now: hive_types::Elapsed) -> bool {
+    member.merged.live(node).any(|held| {
+        let kind = held.record().fields().kind;
+        let is_beat = kind == RecordKind::HEARTBEAT_FULL || kind == RecordKind::HEARTBEAT_CHANGE;
+        is_beat && now.since(held.arrived()) < HEARTBEAT_STALE
+    })
 }
 
 /// The newest heartbeat of a member: its full one, with the changes that name it.

@@ -10,9 +10,11 @@ use crate::bans::{Banned, restored_bans};
 use crate::beat::Heart;
 use crate::bill::restored_bill;
 use crate::chance::Chance;
+use crate::claims::ClaimWatch;
 use crate::clocks::Clocks;
 use crate::conduct::{META_FLAGS, META_REPUTATIONS, restored_flags, restored_reputations};
 use crate::config::Config;
+use crate::contribution::{META_CONTRIBUTIONS, restored_contributions};
 use crate::corridors::{Corridors, META_CORRIDORS};
 use crate::decide::META_CHECKPOINT;
 use crate::drain::Drains;
@@ -304,6 +306,7 @@ fn membership(
         start,
         heart: Heart::default(),
         drains: Drains::default(),
+        claims: ClaimWatch::default(),
         probing: Probing::default(),
         next_gossip: at.now.elapsed,
         next_plan: at.now.elapsed,
@@ -337,6 +340,8 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         unreconciled: unfinished.map(|action| action.id).collect(),
         reputations,
         held,
+        contributions: restored_contributions(meta.get(META_CONTRIBUTIONS)),
+        presence: None,
         actions,
         gate,
         saved_fees: restored.saved_fees.into_iter().collect(),
@@ -513,6 +518,8 @@ impl Hive {
         self.tend_probation();
         self.tend_corridors();
         self.tend_drains();
+        self.tend_claims();
+        self.tend_contributions();
     }
 
     fn tend_drains(&mut self) {

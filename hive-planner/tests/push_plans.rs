@@ -123,6 +123,11 @@ fn nothing_is_pushed_through_banned_peers_or_fellows_that_are_away() {
     let mut fleet = dry();
     fleet.members[1].tier = Tier::Probationary;
     assert_eq!(plan(&fleet, &payer()), []);
+    // One that is blamed for fees or as a black hole, too.
+    let mut fleet = dry();
+    fleet.members[1].privileges.free_corridor = false;
+    fleet.members[1].privileges.pushes = false;
+    assert_eq!(plan(&fleet, &payer()), []);
 }
 
 #[test]

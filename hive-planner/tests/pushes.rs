@@ -71,7 +71,7 @@ fn t60_a_push_changes_totals_by_fees_only() {
 #[test]
 fn nobody_pushes_without_need_or_standing() {
     type Change = fn(&mut FleetView, &mut LocalSnapshot);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 13] = [
         ("enough left", |f, _| {
             f.members[1].channels[0] = told(X_B, X, 2_000_000)
         }),
@@ -83,6 +83,9 @@ fn nobody_pushes_without_need_or_standing() {
         }),
         ("place hidden", |f, _| f.members[1].channels[0].scid = None),
         ("stale fellow", |f, _| f.members[1].fresh = false),
+        ("fellow blamed for its conduct", |f, _| {
+            f.members[1].privileges.pushes = false
+        }),
         ("probationary fellow", |f, _| {
             f.members[1].tier = Tier::Probationary
         }),

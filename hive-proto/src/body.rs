@@ -6,10 +6,11 @@ use crate::heartbeat::HeartbeatError;
 use crate::manifest::Manifest;
 use crate::record::RecordKind;
 use hive_types::limits::{
-    BANS_TOLD, CORRIDOR_FLOOR_MAX, INTENTS_PER_MEMBER, OBSERVATIONS_PER_MEMBER,
+    BANS_TOLD, CORRIDOR_FLOOR_MAX, INTENTS_PER_MEMBER, MEMBERS, OBSERVATIONS_PER_MEMBER,
+    PRESENCE_SLOTS,
 };
 use hive_types::{
-    ActionId, BanReason, Constraint, Intent, NodeId, Opportunity, OutPoint, Ppm, Toxicity,
+    ActionId, BanReason, Constraint, Intent, Msat, NodeId, Opportunity, OutPoint, Ppm, Toxicity,
     UnixMillis,
 };
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,39 @@ pub enum WithdrawnFor {
     BlackHole,
 }
 
+/// What a member counted of its fellows. Each says what it saw itself; what is made of it is in
+/// hive-policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The newest slot of the chain that it speaks of, in units of
+    /// [`hive_types::limits::PRESENCE_SLOT_BLOCKS`].
+    pub slot: u32,
+    /// Slots in which the author looked, one bit each, the newest first, lowest bit first.
+    pub watched: TallySlots,
+    /// Whole days over which forwards were counted.
+    pub days: u8,
+    /// Fellows, in order of node ids.
+    pub rows: Vec<TallyRow>,
+}
+
+/// One bit for each slot of a week.
+pub type TallySlots = [u8; PRESENCE_SLOTS / 8];
+
+/// What a member counted of one fellow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TallyRow {
+    /// The fellow.
+    pub fellow: NodeId,
+    /// The slot from which on the author watched it.
+    pub since: u32,
+    /// Slots in which it was seen, as in [`Tally::watched`].
+    pub seen: TallySlots,
+    /// What the author forwarded to it, coarsely.
+    pub given: Msat,
+    /// What it forwarded to the author and the author forwarded on, coarsely.
+    pub taken: Msat,
+}
+
 macro_rules! by_codec {
     ($($body:ty = $kind:ident, $check:expr;)+) => {$(
         impl RecordBody for $body {
@@ -166,6 +200,7 @@ by_codec! {
     Ban = BAN, wrong_ban;
     Corridor = CORRIDOR, |body| matches!(body.terms, CorridorTerms::Floor(rate) if rate > CORRIDOR_FLOOR_MAX)
         .then_some("a floor above the highest one");
+    Tally = TALLY, wrong_tally;
 }
 
 /// A ban bears the evidence that it names; only an operator's word stands alone.
@@ -175,6 +210,17 @@ fn wrong_ban(body: &Ban) -> Option<&'static str> {
     }
     let is_bare = body.reason != BanReason::Operator && body.evidence.incidents(body.reason) == 0;
     (is_bare && !body.lifted).then_some("a ban without the evidence that it names")
+}
+
+fn wrong_tally(body: &Tally) -> Option<&'static str> {
+    let in_order = body.rows.is_sorted_by(|one, next| one.fellow < next.fellow);
+    let early = body.rows.iter().any(|row| row.since > body.slot);
+    match () {
+        () if body.rows.len() > MEMBERS => Some("more fellows than a fleet has"),
+        () if !in_order => Some("fellows are out of order"),
+        () if early => Some("watched since a slot to come"),
+        () => None,
+    }
 }
 
 fn wrong_observation(body: &Observation) -> Option<&'static str> {
@@ -202,6 +248,11 @@ pub mod keys {
     /// The manifest's.
     pub fn manifest() -> Vec<u8> {
         plain(RecordKind::MANIFEST)
+    }
+
+    /// Of what was counted of fellows.
+    pub fn tally() -> Vec<u8> {
+        plain(RecordKind::TALLY)
     }
 
     /// The full heartbeat's.

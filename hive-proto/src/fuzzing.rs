@@ -5,7 +5,7 @@ use crate::{
     Attest, Ban, Certificate, Certification, Corridor, Counter, Departure, Epoch, Frame,
     FrameError, Funding, Heartbeat, HeartbeatChange, Manifest, MemberSecret, Message,
     NodeSignature, Observation, PROTOCOL_VERSION, Profile, Record, RecordBody, SealDomain, Sealed,
-    Statement, Ticket, TicketError, VerifyingKey, Vote, codec,
+    Statement, Tally, Ticket, TicketError, VerifyingKey, Vote, codec,
 };
 use hive_types::limits::FRAME_BYTES;
 use hive_types::{
@@ -144,6 +144,7 @@ pub fn decode_record_body(data: &[u8]) {
         return;
     };
     match kind {
+        0 => drop(body_identity::<Tally>(body)),
         1 => drop(body_identity::<Manifest>(body)),
         4 => drop(body_identity::<Constraint>(body)),
         5 => drop(body_identity::<Intent>(body)),

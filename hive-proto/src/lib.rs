@@ -79,7 +79,7 @@ mod ticket;
 
 pub use body::{
     Ban, BodyError, Corridor, CorridorTerms, Departure, DepartureReason, Funding, Observation,
-    RecordBody, WithdrawnFor, keys, per_member,
+    RecordBody, Tally, TallyRow, TallySlots, WithdrawnFor, keys, per_member,
 };
 pub use decision::admitted_tier;
 pub use decision::{

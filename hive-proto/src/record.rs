@@ -48,6 +48,9 @@ impl fmt::Display for Version {
 pub struct RecordKind(pub u16);
 
 impl RecordKind {
+    /// What it counted of its fellows: forwards and presence. Its key is one byte, as its record may be
+    /// long.
+    pub const TALLY: Self = Self(0);
     /// A manifest: what the node is and where it is found.
     pub const MANIFEST: Self = Self(1);
     /// A heartbeat in full.

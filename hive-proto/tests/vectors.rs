@@ -8,8 +8,8 @@ use common::vectors::{files, hex, text, with_examples};
 use data_encoding::HEXLOWER;
 use hive_proto::{
     Ballot, Ban, Charter, Corridor, Departure, Funding, Heartbeat, HeartbeatChange, Manifest,
-    Message, Observation, Record, RecordBody, RecordKind, Statement, Ticket, VerifyingKey, Vote,
-    codec,
+    Message, Observation, Record, RecordBody, RecordKind, Statement, Tally, Ticket, VerifyingKey,
+    Vote, codec,
 };
 use hive_types::limits;
 use hive_types::{Constraint, Digest, HiveId, Intent, MemberKey, Network, Signature};
@@ -190,7 +190,7 @@ fn record_bodies_read_as_what_they_are() {
     let file = file("record_bodies.json");
     let bodies = list(&file, "bodies");
     let kinds: Vec<u16> = bodies.iter().map(|entry| field(entry, "kind")).collect();
-    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0]);
     for entry in bodies {
         let (body, kind) = (bytes(entry, "body"), field::<RecordKind>(entry, "kind"));
         let read = match kind {
@@ -205,6 +205,7 @@ fn record_bodies_read_as_what_they_are() {
             RecordKind::FUNDING => reads::<Funding>(&body),
             RecordKind::BAN => reads::<Ban>(&body),
             RecordKind::CORRIDOR => reads::<Corridor>(&body),
+            RecordKind::TALLY => reads::<Tally>(&body),
             _ => false,
         };
         assert!(read, "{entry}");

@@ -8,7 +8,7 @@ use hive_core::{
 use hive_node::control::CommandName;
 use hive_node::store::{AuditChain, AuditLog, AuditRow};
 use hive_proto::VoteKind;
-use hive_types::{Tier, UnixMillis};
+use hive_types::{Msat, Tier, UnixMillis};
 use serde_json::Value;
 
 /// The answer as text; JSON for what this release does not know.
@@ -214,19 +214,24 @@ fn locks(rows: &[LockRow]) -> String {
 }
 
 fn contribution(rows: &[ContributionRow]) -> String {
+    let told = |volume: Option<Msat>| volume.map_or_else(String::new, |volume| volume.to_string());
     let row = |one: &ContributionRow| {
         let ratio = one.ratio_ppm.map(|ppm| f64::from(ppm) / 1_000_000.0);
         vec![
             one.node_id.to_string(),
             one.forwarded_for.to_string(),
             one.forwarded_by.to_string(),
+            told(one.told_for),
+            told(one.told_by),
             ratio.map_or_else(|| "unknown".to_owned(), |ratio| format!("{ratio:.2}")),
         ]
     };
     let head = [
         "fellow",
-        "we forwarded for it",
-        "it forwarded for us",
+        "we forwarded to it",
+        "it forwarded to us",
+        "it says it got",
+        "it says it gave",
         "ratio",
     ];
     table(&head, rows.iter().map(row).collect(), "no fellows")

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Members and channels that a plan may use.
 pub(super) struct Scene {
-    /// Full members with a recent heartbeat, this one included.
+    /// Full members with a recent heartbeat that nothing speaks against, this one included.
     pub(super) members: BTreeSet<NodeId>,
     /// Their channels in order of short channel ids, then those between outsiders.
     pub(super) channels: Vec<ChannelState>,
@@ -28,9 +28,11 @@ impl Scene {
     ) -> Self {
         let is_me = |member: &FellowView| Some(member.node_id) == fleet.me;
         let able = fleet.members.iter();
-        let able = able.filter(|m| m.tier == Tier::Full && (m.fresh || is_me(m)));
+        let is_apt = |m: &&FellowView| is_me(m) || (m.fresh && m.privileges.pushes);
+        let able = able.filter(|m| m.tier == Tier::Full && is_apt(m));
         let members: BTreeSet<NodeId> = able.clone().map(|member| member.node_id).collect();
-        // Nothing is planned with members that are away or on trial, nor with peers that are banned.
+        // Nothing is planned with members that are away, on trial or blamed for something that costs them
+        // pushes, neither for them nor through them; nor with peers that are banned.
         let all = fleet.members.iter().map(|member| member.node_id);
         let avoided = all.filter(|member| !members.contains(member));
         let avoided = avoided.chain(fleet.banned.iter().copied()).collect();

@@ -35,12 +35,16 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Takes in one comparison; the same heartbeat again, or one too soon after the last, says nothing.
+    /// Whether comparing this heartbeat now would say anything: it is another one than the last, and
+    /// long enough after it.
+    pub fn is_due(&self, version: (u64, u64), at: Elapsed) -> bool {
+        self.last
+            .is_none_or(|(before, since)| version != before && at.since(since) >= CLAIM_SPACING)
+    }
+
+    /// Takes in one comparison, if it is due.
     pub fn hear(&mut self, compared: Compared) {
-        let is_new = self.last.is_none_or(|(version, at)| {
-            version != compared.version && compared.at.since(at) >= CLAIM_SPACING
-        });
-        if !is_new {
+        if !self.is_due(compared.version, compared.at) {
             return;
         }
         self.last = Some((compared.version, compared.at));

@@ -4,7 +4,7 @@ use crate::common::{
     DAY, HOUR, ME, START, after, channel, id, local, node, policy, proposal, scid,
 };
 use hive_policy::conduct::probes::{EndKind, Exit, ProbeEnd, choose, judge};
-use hive_policy::conduct::{Reputation, Seen};
+use hive_policy::conduct::{Balances, Claims, Compared, Reputation, Seen};
 use hive_policy::{Gate, LimitSettings, Limits, Mode, Refusal, Settlement, Standing};
 use hive_types::limits::{PROBE_AMOUNT, PROBES_PER_HOUR};
 use hive_types::*;
@@ -271,4 +271,108 @@ fn what_was_seen_counts_half_after_a_week() {
     reputation.decay(UnixMillis::new(u64::MAX));
     assert_eq!(reputation.own().samples, 0);
     assert_eq!(reputation.own().mean, Ppm::new(500_000));
+}
+
+/// A heartbeat each five minutes, as it compares.
+fn hear(claims: &mut Claims, beat: u64, compared: Compared) {
+    claims.hear(Compared {
+        version: (0, beat),
+        at: Elapsed::new(beat * 300_000),
+        ..compared
+    });
+}
+
+fn contradiction() -> Compared {
+    Compared {
+        contradiction: Some("tells of a channel between two other nodes".to_owned()),
+        ..Compared::default()
+    }
+}
+
+#[test]
+fn t28_a_claim_is_false_after_three_heartbeats_in_a_row_and_right_again_after_one() {
+    let mut claims = Claims::default();
+    for (beat, compared) in [contradiction(), contradiction(), Compared::default()]
+        .into_iter()
+        .enumerate()
+    {
+        hear(&mut claims, beat as u64, compared);
+    }
+    assert!(!claims.are_false() && claims.are_right());
+    (3..6).for_each(|beat| hear(&mut claims, beat, contradiction()));
+    assert!(claims.are_false() && !claims.are_right());
+    assert!(claims.evidence().contains("two other nodes"));
+    hear(&mut claims, 6, Compared::default());
+    assert!(!claims.are_false() && claims.are_right());
+}
+
+#[test]
+fn t28_one_heartbeat_heard_often_is_one_contradiction() {
+    let mut claims = Claims::default();
+    for minute in 0..600 {
+        let at = Elapsed::new(minute * 60_000);
+        let version = (0, 1);
+        claims.hear(Compared {
+            version,
+            at,
+            ..contradiction()
+        });
+    }
+    assert!(!claims.are_false());
+    // Many within seconds, as after a partition, are one as well.
+    let mut claims = Claims::default();
+    for counter in 0..50 {
+        let at = Elapsed::new(counter * 1_000);
+        let version = (0, counter);
+        claims.hear(Compared {
+            version,
+            at,
+            ..contradiction()
+        });
+    }
+    assert!(!claims.are_false());
+}
+
+#[test]
+fn t28_channels_that_nobody_announced_are_held_against_a_fellow_after_six_hours() {
+    let unknown = |unknown, told| Compared {
+        told,
+        unknown,
+        ..Compared::default()
+    };
+    let hours = |compared: &Compared, beats: u64| {
+        let mut claims = Claims::default();
+        (0..beats).for_each(|beat| hear(&mut claims, beat, compared.clone()));
+        claims.are_false()
+    };
+    assert!(!hours(&unknown(10, 12), 72));
+    assert!(hours(&unknown(10, 12), 74));
+    // A graph that misses a few, or half, or that knows none of two.
+    for compared in [unknown(2, 40), unknown(20, 40), unknown(2, 2)] {
+        assert!(!hours(&compared, 2_000));
+    }
+}
+
+#[test]
+fn t28_what_our_own_side_holds_leaves_no_room_for_a_claim() {
+    let capacity = Sat::new(1_000_000);
+    let msat = |sat: u64| Msat::new(sat * 1_000);
+    let mut balances = Balances::default();
+    let minute = |minute: u64| Elapsed::new(minute * 60_000);
+    balances.note(minute(0), msat(600_000));
+    // Not watched for long enough.
+    assert_eq!(balances.excess(minute(1), capacity, msat(1_000_000)), None);
+    (1..=10).for_each(|at| balances.note(minute(at), msat(600_000)));
+    let excess =
+        |balances: &Balances, claimed| balances.excess(minute(10), capacity, msat(claimed));
+    assert_eq!(excess(&balances, 400_000), None);
+    assert_eq!(excess(&balances, 515_000), None);
+    assert_eq!(excess(&balances, 1_000_000), Some(msat(600_000)));
+    // It had more a while ago, so its word may be from then.
+    balances.note(minute(10), msat(50_000));
+    balances.note(minute(10), msat(600_000));
+    assert_eq!(excess(&balances, 1_000_000), None);
+    (11..45).for_each(|at| balances.note(minute(at), msat(600_000)));
+    let later = balances.excess(minute(44), capacity, msat(1_000_000));
+    assert_eq!(later, Some(msat(600_000)));
 }

@@ -11,6 +11,7 @@ mod bounds;
 mod cases;
 mod common;
 mod conduct;
+mod contribution;
 mod corridors;
 mod drains;
 mod dry_run;

@@ -6,8 +6,8 @@ use hive_proto::{
     Ballot, Ban, ChainRequest, ChainSegment, ChainSnapshot, Corridor, CorridorTerms, Counter,
     DecisionBody, Delta, Departure, DepartureReason, DigestLine, Epoch, Funding, Heartbeat,
     HeartbeatChange, Item, KeyVersion, Listing, Message, Observation, Record, RecordBody,
-    RecordFields, RecordKind, Refusal, Routed, SealDomain, Sealed, Share, Slot, Statement,
-    Unannounced, Version, VoteKind, WithdrawnFor, codec, keys, tagged_hash,
+    RecordFields, RecordKind, Refusal, Routed, SealDomain, Sealed, Share, Slot, Statement, Tally,
+    TallyRow, Unannounced, Version, VoteKind, WithdrawnFor, codec, keys, tagged_hash,
 };
 use hive_types::{
     ActionId, BanReason, BlockHeight, Capabilities, Constraint, Digest, Elapsed, Intent, Millis,
@@ -343,6 +343,22 @@ pub fn bodies() -> Vec<(&'static str, RecordKind, Vec<u8>, Vec<u8>)> {
             &Corridor {
                 fellow: subject,
                 terms: CorridorTerms::Withdrawn(WithdrawnFor::Fees),
+            },
+        ),
+        body(
+            "tally",
+            keys::tally(),
+            &Tally {
+                slot: 133_333,
+                watched: [255; 21],
+                days: 14,
+                rows: vec![TallyRow {
+                    fellow: subject,
+                    since: 133_000,
+                    seen: [127; 21],
+                    given: Msat::new(5_000_000_000),
+                    taken: Msat::new(4_000_000_000),
+                }],
             },
         ),
     ]
