@@ -310,6 +310,20 @@ fn t42_an_approved_or_rejected_question_is_closed() {
     assert!(opened(&net).is_empty());
 }
 
+/// Whoever is no member any more approves nothing, however sound the proposal was.
+#[test]
+fn t42_an_approval_after_leaving_opens_nothing() {
+    let mut net = fleet(Mode::Advisor);
+    plan(&mut net);
+    let action = pending(&mut net).first().and_then(|row| row.id).unwrap();
+    net.command(0, Command::Leave).unwrap();
+    net.run(60);
+    let refused = net.command(0, approve(action));
+    assert!(refused.is_err(), "{refused:?}");
+    net.run(60);
+    assert!(opened(&net).is_empty());
+}
+
 #[test]
 fn mode_oracle_needs_a_secret_and_says_what_to_set() {
     let mut net = fleet(Mode::Advisor);

@@ -13,6 +13,7 @@ mod common;
 mod conduct;
 mod contribution;
 mod corridors;
+mod crashes;
 mod drains;
 mod dry_run;
 mod fellows;
