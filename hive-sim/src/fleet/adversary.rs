@@ -156,7 +156,7 @@ impl Fleet {
     /// To each fellow a vote of somebody else to expel it. A minute of every five, so that it is seen
     /// through losses and within a bounded time.
     fn forge_votes(&mut self, agent: usize) {
-        if self.world.now().get() / 60_000 % 5 != 0 {
+        if !(self.world.now().get() / 60_000).is_multiple_of(5) {
             return;
         }
         for to in self.fellows_of(agent) {
