@@ -221,7 +221,7 @@ impl Hive {
         self.out
             .audit(self.now.wall, "settle", Some(id), describe(&result));
         self.fee_ended(&action.proposal.action, &result);
-        self.note_demand(&action.proposal.action, &result);
+        self.link_tested(&action.proposal.action, &result);
         if state == ActionState::Done {
             self.bill_action(id, &action.proposal.action, &result);
             self.watch_fees_after(&action.proposal.action);

@@ -1,5 +1,6 @@
 //! Corridors: fees among fellows, set as agreed and restored on the way out.
 
+mod link;
 mod told;
 mod watch;
 
@@ -14,8 +15,8 @@ use hive_policy::truth::FeeTruth;
 use hive_policy::{Refusal, Standing};
 use hive_proto::codec;
 use hive_types::{
-    Action, ChannelId, Elapsed, Explanation, FleetView, LocalSnapshot, Millis, Msat, Ppm, Proposal,
-    SetPolicy, ShortChannelId,
+    Action, ChannelId, Elapsed, Explanation, FleetView, LocalSnapshot, Millis, Msat, NodeId, Ppm,
+    Proposal, SetPolicy, ShortChannelId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub(crate) struct Corridors {
     outflow: Outflow,
     /// What drained corridors ask.
     floors: Floors,
+    /// When each fellow's link is tested next.
+    tests: BTreeMap<NodeId, Elapsed>,
     /// Whether the operator had the fees restored: they stay so until told otherwise.
     is_restored: bool,
     looked: Option<Elapsed>,
@@ -90,6 +93,7 @@ impl Hive {
             for member in &mut fleet.members {
                 member.privileges = self.privileges(&member.node_id);
             }
+            self.test_links(fleet, &local);
         }
         self.set_fees(fleet, &local);
         self.store_corridors(false);

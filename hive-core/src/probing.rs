@@ -204,14 +204,19 @@ impl Hive {
             let Action::Probe(probe) = action.action() else {
                 continue;
             };
+            // A test of a corridor speaks of nobody's forwarding.
+            let Some(ends) = ends(probe) else {
+                continue;
+            };
             let since = *member.probing.sent.entry(action.id).or_insert(now);
             if self.held.contains(&action.id) {
                 continue;
             }
             let patience = since.plus(PROBE_PATIENCE);
-            match ends(probe) {
-                Some(ends) if patience <= now => held.push((action.id, ends)),
-                _ => member.probing.wake = member.probing.wake.min(patience),
+            if patience <= now {
+                held.push((action.id, ends));
+            } else {
+                member.probing.wake = member.probing.wake.min(patience);
             }
         }
         for (id, (fellow, exit)) in held {

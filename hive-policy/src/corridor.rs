@@ -4,6 +4,7 @@
 //! splice moves the funding output and with it the short channel id, but keeps the `channel_id`, so
 //! what was saved is found again afterwards.
 
+pub mod link;
 mod restraint;
 
 pub use restraint::{Advice, Restraint};

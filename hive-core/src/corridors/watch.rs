@@ -1,15 +1,13 @@
 //! What is seen of corridors: what fellows ask of this member, and what outsiders move through it.
 
 use crate::event::Event;
-use crate::hive::{Hive, Stage};
-use crate::io::{ActionResult, Done, ProbeFailureKind};
+use crate::hive::Hive;
 use hive_policy::conduct::FlagKind;
 use hive_policy::outflow::{self, Flow};
 use hive_policy::truth::{Agreed, Judgement, Look, Source};
 use hive_proto::CorridorTerms;
 use hive_types::{
-    Action, ChannelPolicy, FellowView, FleetView, LocalChannel, LocalSnapshot, Millis, NodeId, Ppm,
-    Tier,
+    ChannelPolicy, FellowView, FleetView, LocalChannel, LocalSnapshot, Millis, NodeId, Ppm, Tier,
 };
 use std::collections::BTreeSet;
 
@@ -94,7 +92,7 @@ impl Hive {
     }
 
     /// The peer's policy as the graph has it.
-    fn gossiped(&self, own: &LocalChannel) -> Option<ChannelPolicy> {
+    pub(super) fn gossiped(&self, own: &LocalChannel) -> Option<ChannelPolicy> {
         let graph = self.graph.as_ref()?;
         graph.edge(own.scid?, graph.node_index(&own.peer)?)?.policy
     }
@@ -164,41 +162,12 @@ impl Hive {
         self.corridors.floors.insert(fellow, rate);
         format!("it asks for {rate} until a day after that ends")
     }
+}
 
-    /// A test payment found a link of a fellow that demands more than its update says: told as a
-    /// fault, never held against the fellow, for a node that is behind with its own updates does so.
-    pub(crate) fn note_demand(&mut self, action: &Action, result: &ActionResult) {
-        let (Action::Probe(probe), ActionResult::Done(Done::Probed { failure, .. })) =
-            (action, result)
-        else {
-            return;
-        };
-        let Some(failure) = failure.filter(|f| f.kind == ProbeFailureKind::FeeInsufficient) else {
-            return;
-        };
-        let is_fellow =
-            |node: &NodeId| matches!(&self.stage, Stage::Member(member) if member.is_fellow(node));
-        let Some((node, channel)) = failure.at.filter(is_fellow).zip(failure.channel) else {
-            return;
-        };
-        let own = self.local.iter().flat_map(|local| &local.channels);
-        let mut own = own.filter(|own| own.peer == node);
-        let Some(corridor) = own.find(|own| own.scid == Some(channel)) else {
-            return;
-        };
-        let told = corridor.remote_policy.or_else(|| self.gossiped(corridor));
-        let asked = |policy: Option<ChannelPolicy>| match policy {
-            Some(policy) => format!("{} and {}", policy.base, policy.rate),
-            None => "an unknown fee".to_owned(),
-        };
-        let text = format!(
-            "fault: a test payment of {} found that channel {channel} of the fellow {node} demands {} \
-             where its update says {}; tell its operator. It is not held against the fellow",
-            probe.amount,
-            asked(failure.policy),
-            asked(told),
-        );
-        self.out.audit(self.now.wall, "fault", None, text.clone());
-        self.out.emit(Event::Alert { text });
+/// Fees in words.
+pub(super) fn fees_of(policy: Option<ChannelPolicy>) -> String {
+    match policy {
+        Some(policy) => format!("{} and {}", policy.base, policy.rate),
+        None => "an unknown fee".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Authorized, Gate, Standing, rules};
 use crate::conduct::probes;
+use crate::corridor::link;
 use crate::refusal::Refusal;
 use hive_types::limits::{PROBES_HELD, PROBES_PER_HOUR};
 use hive_types::{Action, ActionId, ActionKind, LocalSnapshot, Now, Proposal};
@@ -12,7 +13,8 @@ impl Gate {
     /// [`PROBES_PER_HOUR`] are given. An operator who wants none opts out of the kind.
     ///
     /// # Errors
-    /// [`Refusal::NotApproved`] for what is no small probe ([`probes::is_small`]) or claims to cost
+    /// [`Refusal::NotApproved`] for what is neither a small probe ([`probes::is_small`])
+    /// nor a test of a corridor ([`link::is_test`]), or claims to cost
     /// something, [`Refusal::ProbesPerHour`], and whatever [`Gate::authorize`] refuses.
     pub fn authorize_probe(
         &mut self,
@@ -25,7 +27,9 @@ impl Gate {
         self.tick(now);
         self.check_new(id)?;
         let is_small = match &proposal.action {
-            Action::Probe(probe) => probes::is_small(probe, &local.node_id),
+            Action::Probe(probe) => {
+                probes::is_small(probe, &local.node_id) || link::is_test(probe, &local.node_id)
+            }
             _ => false,
         };
         if !is_small || !proposal.cost.is_zero() {

@@ -287,6 +287,30 @@ fn t51_slow_word_of_fees_and_a_partition_blame_nobody() {
 }
 
 #[test]
+fn t52_a_link_that_demands_what_no_update_says_is_a_fault_and_no_cheating() {
+    let mut ring = founded(3, 8);
+    let (node, channel) = (ring.nodes[1], ring.corridors[0]);
+    let hidden = Some(policy(0, 700));
+    let world = ring.fleet.world_mut();
+    world.set_hidden_policy(node, channel, hidden).unwrap();
+    ring.fleet.run_for(Millis::from_hours(26));
+    let judge = |ring: &Ring, member| ring.alerts(member, "fault: a test payment");
+    assert!(judge(&ring, 0) >= 1, "found within a day");
+    assert_eq!(judge(&ring, 2), 0, "its own corridor with it is as it says");
+    let told = ring.fleet.heard(0, |event| {
+        matches!(event, Event::Alert { text } if text.contains("demands 0msat and 700ppm")
+            && text.contains("says 0msat and 0ppm"))
+    });
+    assert!(told);
+    assert_eq!(ring.blames(), []);
+    for observer in [0, 2] {
+        assert_eq!(ring.flags(observer, 1), []);
+    }
+    assert_eq!(ring.asks(0, 0), (0, 0), "its corridor stays free");
+    no_violation(&ring.fleet);
+}
+
+#[test]
 fn t61_outsiders_who_drain_a_free_corridor_meet_a_floor_that_nobody_is_blamed_for() {
     let mut ring = founded(3, 5);
     let (from, to) = (ring.outside[0], ring.nodes[1]);
