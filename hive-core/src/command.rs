@@ -181,7 +181,7 @@ pub struct Status {
     pub pending: usize,
     /// Actions under way.
     pub acting: usize,
-    /// Hash over all that is merged; equal at members that agree.
+    /// Hash over the newest decision and what all members may read; equal at members that agree.
     pub state: String,
     /// What the operator should look at.
     pub alerts: Vec<String>,

@@ -69,6 +69,7 @@ impl Hive {
         let hive = member.identity.hive();
         let seats: Vec<VerifiedManifest> = seats(member, &hive, self.config.network);
         member.merged.set_authors(seats, wall);
+        member.know_readers();
         let keys = member.decider.folded().members().iter();
         let keys = keys.map(|(node, seat)| (*node, seat.epoch, seat.key.member_key()));
         member.merged.await_authors(keys);

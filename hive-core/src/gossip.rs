@@ -40,7 +40,8 @@ impl Hive {
         let Stage::Member(member) = &self.stage else {
             return;
         };
-        self.out.send(to, &Message::Digest(member.merged.digest()));
+        self.out
+            .send(to, &Message::Digest(member.merged.digest_for(&to)));
         let (from, wall) = (member.head().next(), self.now.wall);
         self.out
             .send(to, &Message::ChainRequest(ChainRequest { from, wall }));
@@ -90,8 +91,8 @@ impl Hive {
         let Stage::Member(member) = &self.stage else {
             return;
         };
-        let answer = member.merged.answer(lines);
-        let is_abreast = member.merged.is_abreast(lines);
+        let answer = member.merged.answer_for(&from, lines);
+        let is_abreast = member.merged.is_abreast_of(&from, lines);
         if !answer.delta.items.is_empty() || !answer.delta.want.is_empty() {
             self.out.send(from, &Message::Delta(answer.delta));
         }
@@ -107,7 +108,7 @@ impl Hive {
         let Stage::Member(member) = &self.stage else {
             return;
         };
-        let answer = member.merged.on_listing(listing);
+        let answer = member.merged.on_listing_for(&from, listing);
         if let Some(delta) = answer.delta {
             self.out.send(from, &Message::Delta(delta));
         }
@@ -132,7 +133,7 @@ impl Hive {
         let Stage::Member(member) = &self.stage else {
             return;
         };
-        if let Some(answer) = member.merged.answer_want(&delta.want) {
+        if let Some(answer) = member.merged.answer_want_for(&from, &delta.want) {
             self.out.send(from, &Message::Delta(answer));
         }
         if delta.more {
@@ -212,7 +213,7 @@ impl Hive {
         let record = self.keep(draft)?;
         let item = Item::Record(record.bytes().to_vec());
         let fellows = self.connected_fellows(None);
-        self.send_items(vec![item], RELAY_HOPS, &fellows);
+        self.send_items(&[item], RELAY_HOPS, &fellows);
         Some(record.fields().version)
     }
 
@@ -227,7 +228,7 @@ impl Hive {
         self.store_merged();
         let item = Item::Record(record.bytes().to_vec());
         let fellows = self.connected_fellows(None);
-        self.send_items(vec![item], RELAY_HOPS, &fellows);
+        self.send_items(&[item], RELAY_HOPS, &fellows);
         Some(record.fields().version)
     }
 
@@ -249,16 +250,35 @@ impl Hive {
         }
     }
 
-    fn send_items(&mut self, items: Vec<Item>, hops: u8, to: &[NodeId]) {
-        let message = Message::Delta(Delta {
-            hops,
-            items,
-            want: Vec::new(),
-            more: false,
-        });
+    /// Sends each fellow what it may read of these items.
+    fn send_items(&mut self, items: &[Item], hops: u8, to: &[NodeId]) {
         for fellow in to {
-            self.out.send(*fellow, &message);
+            let items = self.readable(items, fellow);
+            if !items.is_empty() {
+                let message = Message::Delta(Delta {
+                    hops,
+                    items,
+                    want: Vec::new(),
+                    more: false,
+                });
+                self.out.send(*fellow, &message);
+            }
         }
+    }
+
+    /// What a fellow may read: balances and observations are for full members only.
+    fn readable(&self, items: &[Item], fellow: &NodeId) -> Vec<Item> {
+        let Stage::Member(member) = &self.stage else {
+            return Vec::new();
+        };
+        let may_read = |item: &&Item| match item {
+            Item::Record(bytes) => Record::parse(bytes.clone()).is_ok_and(|record| {
+                let fields = record.fields();
+                fields.kind.is_for_all() || member.merged.may_read(fellow, &fields.author)
+            }),
+            Item::Epoch(_) | Item::Proof { .. } => true,
+        };
+        items.iter().filter(may_read).cloned().collect()
     }
 
     /// Hands fresh items to a few fellows, who hand them on.
@@ -266,7 +286,8 @@ impl Hive {
         if items.is_empty() {
             return;
         }
-        let fellows = self.connected_fellows(except);
+        let mut fellows = self.connected_fellows(except);
+        fellows.retain(|fellow| !self.readable(&items, fellow).is_empty());
         // Who wrote tells a few; who hears it tells fewer, or copies would grow with the fleet.
         let fanout = if except.is_none() {
             GOSSIP_FANOUT
@@ -274,7 +295,7 @@ impl Hive {
             RELAY_FANOUT
         };
         let chosen = self.chance.choose(&fellows, fanout);
-        self.send_items(items, hops, &chosen);
+        self.send_items(&items, hops, &chosen);
     }
 
     /// Hands what changed in the replica to the store.

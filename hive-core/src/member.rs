@@ -103,6 +103,13 @@ impl Membership {
         *node != self.me() && self.folded().member(node).is_some()
     }
 
+    /// Tells the replica who may read what is for full members only.
+    pub(crate) fn know_readers(&mut self) {
+        let full = self.decider.folded().full_members();
+        let full: Vec<NodeId> = full.map(|(node, _)| *node).collect();
+        self.merged.set_full_members(full);
+    }
+
     /// Whether this node was a member once.
     pub(crate) fn was_fellow(&self, node: &NodeId) -> bool {
         let folded = self.folded();
@@ -131,9 +138,10 @@ impl Membership {
         Ok(ticket)
     }
 
-    /// Hash over all that is merged and the newest decision: equal at members that agree.
+    /// Hash over the newest decision and all records that every member may read: equal at members that
+    /// agree, whatever their tier.
     pub(crate) fn state_digest(&self) -> Digest {
-        let merged = codec::encode(&self.merged.digest());
+        let merged = codec::encode(&self.merged.digest_for_all());
         tagged_hash(
             "hive/view",
             &[&merged, self.folded().head_hash().as_bytes()],

@@ -13,7 +13,7 @@ use hive_state::decided::Seat;
 use hive_types::limits::HEARTBEAT_STALE;
 use hive_types::{
     BlockHeight, Constraint, FellowChannel, FellowView, FleetView, Intent, LocalSnapshot, NodeId,
-    ObservationView, ShortChannelId, Toxicity,
+    ObservationView, ShortChannelId, Tier, Toxicity,
 };
 
 impl Hive {
@@ -63,7 +63,10 @@ impl Hive {
         FellowView {
             node_id: *node,
             tier: seat.tier,
-            fresh: is_me || fresh,
+            // Who is on trial hears no heartbeats, and takes a connection for a sign of life.
+            fresh: is_me
+                || fresh
+                || (member.tier() != Some(Tier::Full) && self.peers.is_connected(node)),
             privileges: self.privileges(node),
             channels,
             constraint: if is_me {

@@ -38,7 +38,7 @@ use hive_proto::handshake::{Door, Joined};
 use hive_proto::{Certificate, ChainSnapshot, Charter, Epoch, Item, Slot, Version, codec};
 use hive_state::decided::{Decider, Identity as Voice, Restored};
 use hive_state::merged::Merged;
-use hive_types::{ActionKind, Elapsed, HiveId, Millis, NodeId, Now};
+use hive_types::{ActionKind, Elapsed, HiveId, Millis, NodeId, Now, Tier};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The store's name for the newest epochs in fleets that this node left.
@@ -158,6 +158,14 @@ impl Hive {
             return;
         };
         if !member.is_fellow(&fellow) || member.start.restored {
+            return;
+        }
+        // Who is on trial was never told of balances, and can't return what it never had.
+        let is_full = |node: &NodeId| {
+            let seat = member.folded().member(node);
+            seat.is_some_and(|seat| seat.tier == Tier::Full)
+        };
+        if !is_full(&fellow) && member.fellows().any(|other| is_full(&other)) {
             return;
         }
         member.start.returned.insert(fellow);
@@ -435,6 +443,7 @@ impl Hive {
         let mut member = membership(identity, decider, Start::default(), surroundings)?;
         member.sponsor = sponsor;
         recall(&mut member, self.config.network, authors, records, self.now);
+        member.know_readers();
         self.rows = member.folded().members().keys().copied().collect();
         self.stage = Stage::Member(Box::new(member));
         self.tend_start();

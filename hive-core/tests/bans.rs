@@ -120,7 +120,10 @@ fn t48_corroborated_bans_end_by_allowance_by_unban_and_by_time() {
 #[test]
 fn t49_a_ban_bears_its_evidence_and_is_there_within_a_second() {
     let mut net = Net::fleet(5, Mode::Advisor);
-    net.run(30);
+    for node in [node_id(3), node_id(4)] {
+        (0..3).for_each(|member| drop(net.command(member, Command::Vouch { node })));
+        net.run(30);
+    }
     tells(&mut net, 1, 2);
     (0..10).for_each(|_| net.step());
     for member in 0..5 {

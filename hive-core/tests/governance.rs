@@ -7,7 +7,7 @@ mod support;
 use hive_core::{Command, Event, Input, Reply, Report};
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_policy::Mode;
-use hive_proto::VoteKind;
+use hive_proto::{RecordKind, VoteKind};
 use hive_types::{
     ChannelId, ChannelPolicy, ForwardTotals, LocalChannel, Millis, Msat, NodeId, OutPoint, Ppm,
     Sat, Tier, Txid,
@@ -241,4 +241,98 @@ fn t62_who_leaves_while_it_is_starting_leaves_its_departure_behind() {
         assert_eq!(net.tiers(0).len(), 2, "{reach}: {:?}", net.peers[0].events);
         assert!(net.status(0).state == net.status(2).state);
     }
+}
+
+/// Kinds of records that a member's disk holds of another.
+fn kinds_of(net: &Net, index: usize, author: usize) -> std::collections::BTreeSet<RecordKind> {
+    let all = net.peers[index].stored.records.iter();
+    let of = all.filter(|((by, _), _)| *by == node_id(author as u8));
+    let kinds = of.map(|(_, bytes)| {
+        let record = hive_proto::Record::parse(bytes.clone()).unwrap();
+        record.fields().kind
+    });
+    kinds.collect()
+}
+
+#[test]
+fn balances_and_observations_reach_full_members_only_until_promotion() {
+    let mut net = with_a_candidate();
+    // Another one on trial, who could hand on what it should not have.
+    net.add(4, Mode::Advisor);
+    let ticket = net.ticket(0, Tier::Probationary);
+    net.command(4, Command::Join { ticket }).unwrap();
+    net.run(10);
+    net.peers[0].local.channels = vec![channel(8, node_id(41))];
+    read(&mut net, 0);
+    let (peer, reason) = (node_id(42), "of my own".to_owned());
+    net.command(0, Command::Ban { peer, reason }).unwrap();
+    net.run(300);
+    let private = [
+        RecordKind::HEARTBEAT_FULL,
+        RecordKind::CONSTRAINT,
+        RecordKind::BAN,
+    ];
+    assert!(
+        private
+            .iter()
+            .all(|kind| kinds_of(&net, 1, 0).contains(kind)),
+        "{:?}",
+        kinds_of(&net, 1, 0)
+    );
+    for on_trial in [3, 4] {
+        for author in (0..5).filter(|author| *author != on_trial) {
+            let kinds = kinds_of(&net, on_trial, author);
+            assert!(
+                kinds.iter().all(|kind| kind.is_for_all()),
+                "{on_trial} of {author}: {kinds:?}"
+            );
+        }
+        // Its own go to full members, who judge by them.
+        assert!(kinds_of(&net, 0, on_trial).contains(&RecordKind::HEARTBEAT_FULL));
+        assert!(kinds_of(&net, 2, on_trial).contains(&RecordKind::HEARTBEAT_FULL));
+    }
+    // All agree all the same.
+    let state = net.status(0).state;
+    assert!((1..5).all(|index| net.status(index).state == state));
+    for member in [0, 1] {
+        net.command(member, Command::Vouch { node: node_id(3) })
+            .unwrap();
+    }
+    net.run(300);
+    assert_eq!(net.tiers(3)[&node_id(3)], Tier::Full);
+    assert_eq!(
+        kinds_of(&net, 3, 0),
+        kinds_of(&net, 1, 0),
+        "a full member reads all"
+    );
+    let still = kinds_of(&net, 4, 0);
+    assert!(still.iter().all(|kind| kind.is_for_all()), "{still:?}");
+}
+
+#[test]
+fn t26_who_is_on_trial_can_not_return_what_it_never_had() {
+    let mut net = with_a_candidate();
+    net.run(120);
+    let backup = net.peers[1].stored.clone();
+    pass(&mut net, 1);
+    net.crash(1);
+    net.peers[1].stored = backup;
+    net.cut.insert(1);
+    net.boot(1, Mode::Advisor);
+    net.connect(1, 3);
+    net.run(90);
+    assert_eq!(
+        net.status(1).stage,
+        "starting",
+        "only a full member knows its heartbeats"
+    );
+    net.cut.clear();
+    net.run(240);
+    assert_eq!(net.status(1).stage, "member");
+    let flagged = net.peers[0].events.iter();
+    assert!(
+        !flagged
+            .into_iter()
+            .any(|event| matches!(event, Event::Equivocation { .. }))
+    );
 }

@@ -236,6 +236,12 @@ fn a_newcomer_after_a_checkpoint_reads_everybody() {
     let (one, newcomer) = (net.status(0), net.status(3));
     assert_eq!(newcomer.members, 4, "{:?}", net.peers[3].events);
     assert_eq!((one.state, one.head), (newcomer.state, newcomer.head));
+    // Balances are for full members.
+    for index in [0, 1] {
+        net.command(index, Command::Vouch { node: node_id(3) })
+            .unwrap();
+    }
+    net.run(120);
     let read: Vec<_> = net.peers[3]
         .stored
         .records

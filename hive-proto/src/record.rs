@@ -73,6 +73,20 @@ impl RecordKind {
     pub const BAN: Self = Self(10);
     /// What it asks of a fellow for passing, where that is not what was agreed on joining.
     pub const CORRIDOR: Self = Self(11);
+
+    /// Whether every member may read it. What shows balances, capital or what a member saw of outside
+    /// peers goes to full members only, and so does what this build does not know.
+    pub const fn is_for_all(self) -> bool {
+        matches!(
+            self,
+            Self::MANIFEST
+                | Self::INTENT
+                | Self::VOTE
+                | Self::DEPARTURE
+                | Self::FUNDING
+                | Self::CORRIDOR
+        )
+    }
 }
 
 /// A record's fields, in the order in which they are encoded and signed.

@@ -6,7 +6,7 @@ use crate::fleet::Agent;
 use hive_core::ActionState;
 use hive_policy::EntryState;
 use hive_types::limits::{LOCK_BLOCKS, LOCK_FUNDED_BLOCKS};
-use hive_types::{Action, ActionId, BlockHeight, NodeId, ShortChannelId};
+use hive_types::{Action, ActionId, BlockHeight, NodeId, ShortChannelId, Tier};
 use std::collections::BTreeMap;
 
 /// All honest disks hold the same records of each member, an honest author's own among them, and the
@@ -48,10 +48,23 @@ pub(crate) fn unconverged(scene: &Scene<'_>) -> Vec<String> {
         for author in newest.after.members().keys() {
             let is_its =
                 |other: &&&Agent| other.node() == *author && hive_of(other) == hive_of(agent);
-            let Some(source) = honest.iter().find(is_its).or(honest.first()) else {
+            let is_full = |node: &NodeId| {
+                let seat = newest.after.member(node);
+                seat.is_some_and(|seat| seat.tier == Tier::Full)
+            };
+            let reads_all = |other: &&&Agent| is_full(&other.node());
+            let others = honest.iter().find(reads_all).or(honest.first());
+            let Some(source) = honest.iter().find(is_its).or(others) else {
                 continue;
             };
-            if records(agent, author) != records(source, author) {
+            // Balances and observations are for full members and their author only.
+            let all = |agent: &Agent| is_full(&agent.node()) || agent.node() == *author;
+            let (mut here, mut there) = (records(agent, author), records(source, author));
+            if !all(agent) || !all(source) {
+                here.retain(|_, bytes| is_for_all(bytes));
+                there.retain(|_, bytes| is_for_all(bytes));
+            }
+            if here != there {
                 faults.push(format!("{who} does not have what {} has", author.short()));
             }
         }
@@ -64,6 +77,11 @@ fn records<'a>(agent: &'a Agent, author: &NodeId) -> BTreeMap<&'a [u8], &'a [u8]
     let own = all.filter(|((of, _), _)| of == author);
     own.map(|((_, key), bytes)| (key.as_slice(), bytes.as_slice()))
         .collect()
+}
+
+fn is_for_all(bytes: &[u8]) -> bool {
+    let record = hive_proto::Record::parse(bytes.to_vec());
+    record.is_ok_and(|record| record.fields().kind.is_for_all())
 }
 
 /// Every intent, reservation and lock has ended, or has a reason that the chain shows.

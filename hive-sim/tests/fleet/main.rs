@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod adversaries;
+mod bans;
 mod checkers;
 mod conduct;
 mod corridors;

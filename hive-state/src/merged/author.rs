@@ -49,6 +49,21 @@ pub(super) enum Placed {
     Old,
 }
 
+/// What two members speak of when they compare an author's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// Everything.
+    All,
+    /// What every member may read.
+    ForAll,
+}
+
+impl View {
+    pub(super) fn shows(self, held: &Held) -> bool {
+        self == Self::All || held.record.fields().kind.is_for_all()
+    }
+}
+
 /// The order of live records: the counter, and the hash between two bodies under one counter.
 type Rank = (Counter, Digest);
 
@@ -253,24 +268,46 @@ impl Author {
         }
     }
 
-    pub(super) fn line(&self) -> DigestLine {
+    pub(super) fn line(&self, view: View) -> DigestLine {
+        let (newest, hash) = match view {
+            View::All => (
+                self.newest(),
+                *self.hash.get_or_init(|| self.content_hash(view)),
+            ),
+            View::ForAll => (self.newest_in(view), self.content_hash(view)),
+        };
         DigestLine {
             author: self.manifest.node_id(),
-            newest: self.newest(),
-            hash: *self.hash.get_or_init(|| self.content_hash()),
+            newest,
+            hash,
             proofs: u8::try_from(self.proofs.len()).unwrap_or(u8::MAX),
+        }
+    }
+
+    /// The newest version of what this view shows.
+    pub(super) fn newest_in(&self, view: View) -> Version {
+        let newest = self.live().rev().find(|held| view.shows(held));
+        let counter = newest.map(|held| held.record.fields().version.counter);
+        Version {
+            epoch: self.epoch(),
+            counter: counter.unwrap_or(Counter(0)),
         }
     }
 
     /// A hash over all that replicas must agree on. Each record's hash covers key, version and body;
     /// the count in front keeps records and proofs apart.
-    fn content_hash(&self) -> Digest {
-        let mut content = Vec::with_capacity(32 * (self.by_rank.len() + self.proofs.len()) + 40);
+    fn content_hash(&self, view: View) -> Digest {
+        let shown: Vec<&Digest> = self
+            .live()
+            .filter(|held| view.shows(held))
+            .map(|held| &held.hash)
+            .collect();
+        let mut content = Vec::with_capacity(32 * (shown.len() + self.proofs.len()) + 40);
         content.extend_from_slice(self.certification.as_bytes());
-        content.extend_from_slice(&(self.by_rank.len() as u64).to_be_bytes());
-        let records = self.by_rank.keys().map(|(_, hash)| hash);
+        content.extend_from_slice(&(shown.len() as u64).to_be_bytes());
         let proofs = self.proofs.values().map(ForkProof::hash);
-        records
+        shown
+            .into_iter()
             .chain(proofs)
             .for_each(|hash| content.extend_from_slice(hash.as_bytes()));
         tagged_hash("hive/author-content", &[&content])

@@ -74,6 +74,8 @@ pub struct Merged {
     departed: BTreeMap<NodeId, Version>,
     /// Seats whose manifest has not come: a checkpoint names keys only.
     awaited: BTreeMap<NodeId, (Epoch, MemberKey)>,
+    /// Full members, who may read everything. Unknown: everybody may.
+    full: Option<BTreeSet<NodeId>>,
     dirty: BTreeSet<Dirty>,
 }
 
@@ -88,6 +90,7 @@ impl Merged {
             authors: BTreeMap::new(),
             departed: BTreeMap::new(),
             awaited: BTreeMap::new(),
+            full: None,
             dirty: BTreeSet::new(),
         }
     }

@@ -11,7 +11,7 @@
 //! Every message stands alone: what is lost is found again in the next round.
 
 use super::Merged;
-use super::author::Author;
+use super::author::{Author, View};
 use super::pack::{Offer, fill};
 use hive_proto::{Counter, Delta, DigestLine, Epoch, KeyVersion, Listing, Version, codec};
 use hive_types::limits::FRAME_BYTES;
@@ -46,11 +46,12 @@ enum Compared {
 }
 
 impl Author {
-    fn compare(&self, line: &DigestLine) -> Compared {
-        match self.newest().cmp(&line.newest) {
+    fn compare(&self, line: &DigestLine, view: View) -> Compared {
+        let own = self.line(view);
+        match own.newest.cmp(&line.newest) {
             Ordering::Greater => Compared::Ahead,
             Ordering::Less => Compared::Behind,
-            Ordering::Equal if self.line().hash == line.hash => Compared::Equal,
+            Ordering::Equal if own.hash == line.hash => Compared::Equal,
             Ordering::Equal => Compared::Forked,
         }
     }
@@ -63,7 +64,11 @@ impl Author {
     }
 
     /// What somebody at `line` lacks: the epoch first, proofs last.
-    fn offers<'a>(&'a self, line: &DigestLine) -> Box<dyn Iterator<Item = Offer<'a>> + 'a> {
+    fn offers<'a>(
+        &'a self,
+        line: &DigestLine,
+        view: View,
+    ) -> Box<dyn Iterator<Item = Offer<'a>> + 'a> {
         let newer_epoch = line.newest.epoch < self.epoch();
         let from = if newer_epoch {
             Counter(0)
@@ -72,7 +77,8 @@ impl Author {
         };
         let opens = newer_epoch || !self.seated;
         let epoch = opens.then(|| Offer::Epoch(self.manifest.manifest()));
-        let records = self.above(from).map(Offer::Record);
+        let records = self.above(from).filter(move |held| view.shows(held));
+        let records = records.map(Offer::Record);
         let proofs = (line.proofs == 0)
             .then(|| self.proofs())
             .into_iter()
@@ -81,7 +87,7 @@ impl Author {
         Box::new(epoch.into_iter().chain(records).chain(proofs))
     }
 
-    fn listing(&self, author: NodeId, reply: bool) -> Listing {
+    fn listing(&self, author: NodeId, reply: bool, view: View) -> Listing {
         let entry = |held: &super::Held| KeyVersion {
             version: held.record().fields().version,
             hash: prefix(held.hash()),
@@ -89,17 +95,22 @@ impl Author {
         Listing {
             author,
             epoch: self.epoch(),
-            records: self.live().map(entry).collect(),
+            records: self
+                .live()
+                .filter(|held| view.shows(held))
+                .map(entry)
+                .collect(),
             proofs: self.proofs().map(|proof| prefix(proof.hash())).collect(),
             reply,
         }
     }
 
     /// What the sender of the listing lacks.
-    fn lacking(&self, listing: &Listing) -> Vec<Offer<'_>> {
+    fn lacking(&self, listing: &Listing, view: View) -> Vec<Offer<'_>> {
         let records: BTreeSet<_> = listing.records.iter().map(|entry| entry.hash).collect();
         let proofs: BTreeSet<_> = listing.proofs.iter().copied().collect();
-        let lacks = |held: &&super::Held| !records.contains(&prefix(held.hash()));
+        let lacks =
+            |held: &&super::Held| view.shows(held) && !records.contains(&prefix(held.hash()));
         let unproven = |proof: &&super::ForkProof| !proofs.contains(&prefix(proof.hash()));
         let records = self.live().filter(lacks).map(Offer::Record);
         let proofs = self.proofs().filter(unproven).map(Offer::Proof);
@@ -129,9 +140,48 @@ fn prefix(hash: &Digest) -> [u8; 16] {
 }
 
 impl Merged {
+    /// Takes the nodes of full members. What only they may read is told to nobody else, but to its own
+    /// author. As long as this was never said, everything is for everybody.
+    pub fn set_full_members(&mut self, full: impl IntoIterator<Item = NodeId>) {
+        self.full = Some(full.into_iter().collect());
+    }
+
+    /// Whether a member may read all records of an author.
+    pub fn may_read(&self, reader: &NodeId, author: &NodeId) -> bool {
+        let is_full = |full: &BTreeSet<NodeId>| full.contains(reader);
+        reader == author || self.full.as_ref().is_none_or(is_full)
+    }
+
+    /// What this member and a fellow compare of an author: all records if both may read them. Both say
+    /// the same as soon as they know the same roster.
+    fn shared_view(&self, fellow: Option<&NodeId>, author: &NodeId) -> View {
+        let both = |fellow| self.may_read(&self.me, author) && self.may_read(fellow, author);
+        match fellow {
+            Some(fellow) if !both(fellow) => View::ForAll,
+            _ => View::All,
+        }
+    }
+
     /// One line per author: all that this replica has. 50 members take under 4.5 kB.
     pub fn digest(&self) -> Vec<DigestLine> {
-        let known = self.authors.values().map(Author::line);
+        self.lines(|_| View::All)
+    }
+
+    /// One line per author: what every member may read, and nothing else.
+    pub fn digest_for_all(&self) -> Vec<DigestLine> {
+        self.lines(|_| View::ForAll)
+    }
+
+    /// One line per author: what this fellow may read of what is here.
+    pub fn digest_for(&self, fellow: &NodeId) -> Vec<DigestLine> {
+        self.lines(|author| self.shared_view(Some(fellow), author))
+    }
+
+    fn lines(&self, view: impl Fn(&NodeId) -> View) -> Vec<DigestLine> {
+        let known = self
+            .authors
+            .iter()
+            .map(|(id, author)| author.line(view(id)));
         let awaited = self.awaited.keys().map(|id| unknown(*id));
         known.chain(awaited).collect()
     }
@@ -139,6 +189,15 @@ impl Merged {
     /// Answers a digest. Authors that only one side knows are left out: their roster differs, and
     /// the chain of decisions is what heals that.
     pub fn answer(&self, lines: &[DigestLine]) -> Answer {
+        self.answer_in(None, lines)
+    }
+
+    /// Answers the digest of a fellow with what it may read.
+    pub fn answer_for(&self, fellow: &NodeId, lines: &[DigestLine]) -> Answer {
+        self.answer_in(Some(fellow), lines)
+    }
+
+    fn answer_in(&self, fellow: Option<&NodeId>, lines: &[DigestLine]) -> Answer {
         let mut behind = Vec::new();
         let mut offers: Vec<Box<dyn Iterator<Item = Offer<'_>>>> = Vec::new();
         let mut listings = Vec::new();
@@ -148,15 +207,16 @@ impl Merged {
                 behind.extend(self.awaited.contains_key(&id).then(|| unknown(id)));
                 continue;
             };
-            match author.compare(line) {
+            let view = self.shared_view(fellow, &id);
+            match author.compare(line, view) {
                 Compared::Equal => {}
-                Compared::Ahead => offers.push(author.offers(line)),
+                Compared::Ahead => offers.push(author.offers(line, view)),
                 Compared::Behind => {
-                    behind.push(author.line());
+                    behind.push(author.line(view));
                     offers.push(Box::new(author.unseated().into_iter()));
                 }
                 Compared::Forked => {
-                    let listing = author.listing(id, true);
+                    let listing = author.listing(id, true, view);
                     // Together a frame's worth at most: the rest has its turn in a later round.
                     if let Some(rest) = room.checked_sub(codec::encode(&listing).len()) {
                         room = rest;
@@ -173,11 +233,22 @@ impl Merged {
 
     /// Answers the lines of a delta's `want`; nothing if there is nothing newer here.
     pub fn answer_want(&self, want: &[DigestLine]) -> Option<Delta> {
+        self.answer_want_in(None, want)
+    }
+
+    /// Answers what a fellow wants with what it may read.
+    pub fn answer_want_for(&self, fellow: &NodeId, want: &[DigestLine]) -> Option<Delta> {
+        self.answer_want_in(Some(fellow), want)
+    }
+
+    fn answer_want_in(&self, fellow: Option<&NodeId>, want: &[DigestLine]) -> Option<Delta> {
         let offers: Vec<_> = by_author(want)
             .into_iter()
             .filter_map(|(id, line)| {
                 let author = self.authors.get(&id)?;
-                matches!(author.compare(line), Compared::Ahead).then(|| author.offers(line))
+                let view = self.shared_view(fellow, &id);
+                let is_ahead = matches!(author.compare(line, view), Compared::Ahead);
+                is_ahead.then(|| author.offers(line, view))
             })
             .collect();
         non_empty(fill(Vec::new(), offers))
@@ -185,28 +256,51 @@ impl Merged {
 
     /// Answers a listing. In another epoch than the one open here, the next digest says enough.
     pub fn on_listing(&self, listing: &Listing) -> ListingAnswer {
+        self.on_listing_in(None, listing)
+    }
+
+    /// Answers a fellow's listing with what it may read.
+    pub fn on_listing_for(&self, fellow: &NodeId, listing: &Listing) -> ListingAnswer {
+        self.on_listing_in(Some(fellow), listing)
+    }
+
+    fn on_listing_in(&self, fellow: Option<&NodeId>, listing: &Listing) -> ListingAnswer {
         let Some(author) = self.authors.get(&listing.author) else {
             return ListingAnswer::default();
         };
         if author.epoch() != listing.epoch {
             return ListingAnswer::default();
         }
-        let lacking = author.lacking(listing).into_iter();
+        let view = self.shared_view(fellow, &listing.author);
+        let lacking = author.lacking(listing, view).into_iter();
         let reply = listing.reply && author.lacks(listing);
         ListingAnswer {
             delta: non_empty(fill(Vec::new(), vec![lacking])),
-            listing: reply.then(|| author.listing(listing.author, false)),
+            listing: reply.then(|| author.listing(listing.author, false, view)),
         }
     }
 
     /// Whether a fellow with this digest knows nothing newer of the own member than is here.
-    pub fn is_abreast(&self, fellow: &[DigestLine]) -> bool {
+    pub fn is_abreast(&self, lines: &[DigestLine]) -> bool {
+        self.is_abreast_in(None, lines)
+    }
+
+    /// The same, of what that fellow may read.
+    pub fn is_abreast_of(&self, fellow: &NodeId, lines: &[DigestLine]) -> bool {
+        self.is_abreast_in(Some(fellow), lines)
+    }
+
+    fn is_abreast_in(&self, fellow: Option<&NodeId>, lines: &[DigestLine]) -> bool {
         let own = |line: &&DigestLine| line.author == self.me;
-        let (Some(author), Some(line)) = (self.authors.get(&self.me), fellow.iter().find(own))
+        let (Some(author), Some(line)) = (self.authors.get(&self.me), lines.iter().find(own))
         else {
             return false;
         };
-        matches!(author.compare(line), Compared::Equal | Compared::Ahead)
+        let view = self.shared_view(fellow, &self.me);
+        matches!(
+            author.compare(line, view),
+            Compared::Equal | Compared::Ahead
+        )
     }
 
     /// The epoch that is open for an author.
