@@ -61,11 +61,26 @@ impl Hive {
             .now
             .elapsed
             .plus(Millis::new(GOSSIP_INTERVAL.get() + jitter));
-        let fellows = self.connected_fellows(None);
-        if let Some(fellow) = self.chance.choose(&fellows, 1).pop() {
+        for fellow in self.gossip_partners() {
             self.send_digest(fellow);
         }
         self.dial();
+    }
+
+    /// One random fellow; and a full member where that is none. What is for full members only travels
+    /// between them and from its author to them, and few of them among many on trial would seldom meet.
+    fn gossip_partners(&mut self) -> Vec<NodeId> {
+        let fellows = self.connected_fellows(None);
+        let mut partners = self.chance.choose(&fellows, 1);
+        let Stage::Member(member) = &self.stage else {
+            return partners;
+        };
+        let is_full = |node: &&NodeId| member.merged.reads_all(node);
+        if !partners.iter().any(|node| member.merged.reads_all(node)) {
+            let full: Vec<NodeId> = fellows.iter().filter(is_full).copied().collect();
+            partners.extend(self.chance.choose(&full, 1));
+        }
+        partners
     }
 
     /// Dials one fellow that is not connected. Both ends of a pair do, each in its own rounds.

@@ -65,7 +65,16 @@ pub(crate) fn unconverged(scene: &Scene<'_>) -> Vec<String> {
                 there.retain(|_, bytes| is_for_all(bytes));
             }
             if here != there {
-                faults.push(format!("{who} does not have what {} has", author.short()));
+                let differ = |(key, bytes): &(&&[u8], &&[u8])| here.get(**key) != Some(*bytes);
+                let kinds = there
+                    .iter()
+                    .filter(differ)
+                    .filter_map(|(key, _)| key.first());
+                let kinds: Vec<u8> = kinds.copied().collect();
+                faults.push(format!(
+                    "{who} does not have what {} has: kinds {kinds:?}",
+                    author.short()
+                ));
             }
         }
     }

@@ -105,6 +105,8 @@ fn t49_evidence_reaches_all_within_seconds_and_t48_no_channel_is_closed() {
         });
         assert!(told, "{member}");
     }
+    // What it closed is buried.
+    fleet.run_for(Millis::from_hours(2));
     // What is open stays open, at the fee that it had; nobody opens another.
     let before: Vec<_> = (0..2).map(|member| open_to(&fleet, member, peer)).collect();
     assert!(before.iter().all(|open| open.len() == 2), "{before:?}");

@@ -148,8 +148,13 @@ impl Merged {
 
     /// Whether a member may read all records of an author.
     pub fn may_read(&self, reader: &NodeId, author: &NodeId) -> bool {
+        reader == author || self.reads_all(reader)
+    }
+
+    /// Whether a member may read everything.
+    pub fn reads_all(&self, reader: &NodeId) -> bool {
         let is_full = |full: &BTreeSet<NodeId>| full.contains(reader);
-        reader == author || self.full.as_ref().is_none_or(is_full)
+        self.full.as_ref().is_none_or(is_full)
     }
 
     /// What this member and a fellow compare of an author: all records if both may read them. Both say
