@@ -3,8 +3,9 @@
 use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::io::{ActionResult, ActionState, Done, Output};
-use hive_policy::{Authorized, Refusal, Settlement, Standing, Verdict};
+use hive_policy::{Authorized, Refusal, Settlement, Standing, Subject, Verdict};
 use hive_proto::{DecisionBody, UnlockReason};
+use hive_types::limits::REFUSALS_REMEMBERED;
 use hive_types::{
     Action, ActionId, BlockHeight, FleetView, Msat, NodeId, OutPoint, Proposal, ShortChannelId,
     Tier,
@@ -59,15 +60,21 @@ impl Hive {
             return self.rehearsed(id, proposal, refusal);
         }
         let reason = format!("{}: {refusal}", proposal.action.kind());
-        // The planner asks again each round; the log keeps each reason once until it changes.
-        if self.last_refusal.as_deref() != Some(reason.as_str()) {
-            self.out
-                .audit(self.now.wall, "refuse", Some(id), reason.clone());
-            self.out.emit(Event::Refused {
-                reason: reason.clone(),
-            });
-            self.last_refusal = Some(reason);
+        // The same is asked again each round; the log keeps the reason once until it changes.
+        let subject = Subject::of(&proposal.action);
+        let said = subject.as_ref().and_then(|about| self.refusals.get(about));
+        if said == Some(&reason) {
+            return;
         }
+        let text = reason.clone();
+        self.out.audit(self.now.wall, "refuse", Some(id), text);
+        if self.refusals.len() >= REFUSALS_REMEMBERED {
+            self.refusals.clear();
+        }
+        if let Some(subject) = subject {
+            self.refusals.insert(subject, reason.clone());
+        }
+        self.out.emit(Event::Refused { reason });
     }
 
     /// Asks the fleet for the target of an open. Nothing is reserved while it decides.
@@ -157,10 +164,15 @@ impl Hive {
     /// A wanted action is not permitted after all: its lock is given back.
     fn not_begun(&mut self, id: ActionId, locked: Option<NodeId>, reason: String) {
         let wall = self.now.wall;
-        let result = ActionResult::NotDone { reason };
+        let text = format!("not begun: {reason}");
+        let result = ActionResult::NotDone {
+            reason: reason.clone(),
+        };
         self.actions
             .set_state(&id, ActionState::NotDone, Some(result), wall, &mut self.out);
         self.gate.withdraw(id);
+        self.out.audit(wall, "withdraw", Some(id), text);
+        self.out.emit(Event::ActionFailed { id, reason });
         if let Some(target) = locked {
             self.retract_intent(&target);
             self.abandon_lock(target, id);

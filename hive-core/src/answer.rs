@@ -174,6 +174,14 @@ impl Hive {
             "the kill switch is on; nothing is done until it is released",
         );
         say(
+            self.gate.is_dry(),
+            "dry run: everything is checked and said, nothing is done",
+        );
+        say(
+            self.gate.mode() == Mode::Oracle && self.config.oracle_secret.is_none(),
+            "mode oracle without oracle.secret_file: the operator decides",
+        );
+        say(
             !self.unreconciled.is_empty(),
             "the end of earlier actions is unknown; nothing is spent until the node has told",
         );

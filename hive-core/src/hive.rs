@@ -19,13 +19,13 @@ use crate::probation::Probation;
 use crate::sharing::SharingSeen;
 use crate::votes::VoteProposals;
 use hive_planner::graph::Graph;
-use hive_policy::Gate;
 use hive_policy::bans::{BanList, PeerWatch};
 use hive_policy::bill::Bill;
 use hive_policy::conduct::contribution::Contributions;
 use hive_policy::conduct::presence::Attested;
 use hive_policy::conduct::{Flags, Reputation};
 use hive_policy::corridor::SavedFees;
+use hive_policy::{Gate, Subject};
 use hive_proto::Epoch;
 use hive_types::{ActionId, Elapsed, HiveId, LocalSnapshot, NodeId, Now};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +87,8 @@ pub struct Hive {
     pub(crate) departure: Option<Vec<u8>>,
     /// Nodes that stand in the table of members.
     pub(crate) rows: BTreeSet<NodeId>,
-    pub(crate) last_refusal: Option<String>,
+    /// What was refused last, and why.
+    pub(crate) refusals: BTreeMap<Subject, String>,
     /// What the oracle was asked and has not answered.
     pub(crate) questions: Questions,
     /// What a dry run said already.

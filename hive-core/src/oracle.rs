@@ -7,10 +7,10 @@ use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::io::{OracleAnswer, Output};
 use hive_policy::oracle::{Advised, Context, DecisionPacket, judge};
-use hive_policy::{Mode, Pending};
+use hive_policy::{Mode, Pending, Refusal};
 use hive_types::limits::ORACLE_LIFETIME;
 use hive_types::{ActionId, Elapsed, FleetView, Nonce};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A question that is open.
 struct Question {
@@ -18,20 +18,24 @@ struct Question {
     deadline: Elapsed,
 }
 
-/// The questions that are open; as many as proposals may wait.
+/// The questions that are open, and what the oracle said yes to that waits for its lock; as many as
+/// proposals may wait.
 #[derive(Default)]
-pub(crate) struct Questions(BTreeMap<ActionId, Question>);
+pub(crate) struct Questions {
+    open: BTreeMap<ActionId, Question>,
+    approved: BTreeSet<ActionId>,
+}
 
 impl Questions {
     /// When the next one ends without an answer.
     pub(crate) fn next_wake(&self) -> Elapsed {
-        let deadlines = self.0.values().map(|question| question.deadline);
+        let deadlines = self.open.values().map(|question| question.deadline);
         deadlines.min().unwrap_or(Elapsed::NEVER)
     }
 
     /// The operator decided: whatever the oracle says later counts for nothing.
     pub(crate) fn close(&mut self, id: &ActionId) {
-        self.0.remove(id);
+        self.open.remove(id);
     }
 }
 
@@ -60,7 +64,7 @@ impl Hive {
             packet: packet.clone(),
             deadline: self.now.elapsed.plus(ORACLE_LIFETIME),
         };
-        self.questions.0.insert(id, question);
+        self.questions.open.insert(id, question);
         let summary = &pending.proposal.explanation.summary;
         let text = format!("asked the oracle: {summary}");
         self.out.audit(self.now.wall, "consult", Some(id), text);
@@ -74,7 +78,7 @@ impl Hive {
     /// The oracle answered, or could not be asked. The first answer to a question is the only one
     /// that is looked at.
     pub(crate) fn advice(&mut self, id: ActionId, answer: Result<OracleAnswer, String>) {
-        let Some(question) = self.questions.0.remove(&id) else {
+        let Some(question) = self.questions.open.remove(&id) else {
             let reason = "an answer came to no open question; it counts for nothing";
             let reason = reason.to_owned();
             self.out.emit(Event::OracleFailed { id, reason });
@@ -86,11 +90,8 @@ impl Hive {
             Ok(Advised::Approve { amount, reason }) => {
                 let by = format!("approved by the oracle: {reason}");
                 match self.approve(id, amount, by) {
-                    Ok(_) => self.out.emit(Event::Advised {
-                        id,
-                        approved: true,
-                        reason,
-                    }),
+                    Ok(_) => self.advised_yes(id, reason),
+                    Err(refusal @ Refusal::DryRun { .. }) => self.would_do(id, &refusal),
                     Err(refusal) => self.fall_back(id, format!("it approved, but: {refusal}")),
                 }
             }
@@ -111,6 +112,27 @@ impl Hive {
         let OracleAnswer { body, signature } = answer;
         judge(&question.packet, secret, &body, &signature, self.now.wall)
             .map_err(|error| error.to_string())
+    }
+
+    fn advised_yes(&mut self, id: ActionId, reason: String) {
+        let waiting = self.gate.pending().iter().map(|pending| pending.id);
+        let waiting: BTreeSet<ActionId> = waiting.collect();
+        let approved = &mut self.questions.approved;
+        approved.insert(id);
+        approved.retain(|id| waiting.contains(id));
+        self.out.emit(Event::Advised {
+            id,
+            approved: true,
+            reason,
+        });
+    }
+
+    fn would_do(&mut self, id: ActionId, refusal: &Refusal) {
+        let mut waiting = self.gate.pending().iter();
+        let pending = waiting.find(|pending| pending.id == id);
+        if let Some(proposal) = pending.map(|pending| pending.proposal.clone()) {
+            self.rehearsed(id, &proposal, refusal);
+        }
     }
 
     fn denied(&mut self, id: ActionId, reason: String) {
@@ -146,21 +168,33 @@ impl Hive {
     /// Ends what was not answered in time, also when whoever should ask broke down.
     pub(crate) fn tend_questions(&mut self) {
         let now = self.now.elapsed;
-        let late = self.questions.0.iter();
+        let late = self.questions.open.iter();
         let late: Vec<ActionId> = late
             .filter(|(_, question)| question.deadline <= now)
             .map(|(id, _)| *id)
             .collect();
         for id in late {
-            self.questions.0.remove(&id);
+            self.questions.open.remove(&id);
             self.fall_back(id, "no answer came in time".to_owned());
         }
     }
 
-    /// The mode changed: no answer to an earlier question counts.
+    /// The mode changed: no answer to an earlier question counts, and no yes that was not carried out.
     pub(crate) fn drop_questions(&mut self) {
-        for (id, _) in std::mem::take(&mut self.questions).0 {
+        let Questions { open, approved } = std::mem::take(&mut self.questions);
+        for (id, _) in open {
             self.fall_back(id, "the mode was changed meanwhile".to_owned());
+        }
+        for id in approved {
+            let target = self.pending_target(&id);
+            if !self.gate.withdraw(id) {
+                continue;
+            }
+            if let Some(target) = target {
+                self.retract_intent(&target);
+            }
+            let text = "the oracle's approval ended with its mode".to_owned();
+            self.out.audit(self.now.wall, "withdraw", Some(id), text);
         }
     }
 }

@@ -375,7 +375,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         baseline: Baseline::restored(&meta),
         departure: meta.get(META_DEPARTURE).cloned(),
         rows: BTreeSet::new(),
-        last_refusal: None,
+        refusals: BTreeMap::new(),
         questions: Default::default(),
         rehearsed: BTreeSet::new(),
         planning: None,

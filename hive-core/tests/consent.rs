@@ -274,6 +274,35 @@ fn t43_a_change_of_mode_ends_every_question() {
     }
 }
 
+/// The oracle said yes, the lock is still sought, and the operator takes the mode away.
+#[test]
+fn t43_an_oracles_yes_that_was_not_carried_out_ends_with_its_mode() {
+    for mode in [Mode::Autonomous, Mode::Advisor] {
+        let (mut net, packet) = asked();
+        let action = packet.action;
+        // A founder decides alone among two; among three it needs another.
+        net.add(2, Mode::Advisor);
+        let ticket = net.ticket(0, hive_types::Tier::Full);
+        net.command(2, Command::Join { ticket }).unwrap();
+        net.run(10);
+        net.disconnect(0, 1);
+        net.disconnect(0, 2);
+        net.cut.insert(0);
+        let answer = Ok(written(&net, &yes(&packet)));
+        net.input(0, Input::Advice { action, answer });
+        net.run(5);
+        assert!(opened(&net).is_empty(), "no majority, no lock");
+        net.command(0, Command::Mode { mode: Some(mode) }).unwrap();
+        net.cut.clear();
+        net.connect(0, 1);
+        net.connect(0, 2);
+        net.run(120);
+        assert!(opened(&net).is_empty(), "{mode:?}");
+        let me = net.peers[0].id;
+        assert!(locks(&mut net).iter().all(|lock| lock.holder != me));
+    }
+}
+
 #[test]
 fn t43_what_waited_is_not_run_by_the_switch_to_autonomous() {
     let mut net = fleet(Mode::Advisor);

@@ -10,6 +10,8 @@
 //! - In [`Mode::Autonomous`] what is inside the limits is done. What waited before the switch waits on.
 //! - In [`Mode::Oracle`] a program of the operator's is asked ([`oracle`]); its clear, signed and timely
 //!   yes is an approval, and anything else leaves the proposal to the operator.
+//! - In a dry run ([`Gate::set_dry_run`]) every check is made and nothing is permitted: where a permit
+//!   would be given, [`Refusal::DryRun`] says what for.
 //! - An open passes only with the fleet's lock for it. [`Verdict::NeedsLock`] says that the rest is
 //!   well; [`Gate::authorize`] then checks all of it again.
 //! - A window is any 24 hours or any hour, not a day of the calendar. Windows count time that really

@@ -458,6 +458,10 @@ pub const OPEN_COOLDOWN_DAYS: u32 = 30;
 /// remembers payments for this long.
 pub const REBALANCE_COOLDOWN_MINUTES: u32 = 60;
 
+/// Things that were refused and whose reason is remembered so as not to be said again: several plans'
+/// proposals, and all channels with fellows.
+pub const REFUSALS_REMEMBERED: usize = 256;
+
 /// Lines of a dry run that are remembered so as not to be said again: a day of hourly plans.
 pub const DRY_RUN_LINES: usize = 256;
 

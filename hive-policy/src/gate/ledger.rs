@@ -33,7 +33,7 @@ pub enum Subject {
 
 impl Subject {
     /// The subject of an action; `None` of one whose route has no hop.
-    pub(super) fn of(action: &Action) -> Option<Self> {
+    pub fn of(action: &Action) -> Option<Self> {
         Some(match action {
             Action::Open(open) => Self::Open(open.target),
             Action::Rebalance(rebalance) => Self::Rebalance(
