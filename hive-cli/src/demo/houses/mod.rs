@@ -10,6 +10,7 @@ mod drain;
 mod fee_cheat;
 mod fellows;
 mod impostor;
+mod leech;
 mod oracle;
 mod outsiders;
 
@@ -61,6 +62,7 @@ pub(crate) fn play(street: &Street<'_>) -> Result<Option<Findings>, Failure> {
         fee_cheat::play,
         drain::play,
         black_hole::play,
+        leech::play,
     ];
     for play in houses {
         match play(street)? {

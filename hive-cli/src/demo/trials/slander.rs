@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use hive_core::Reply;
 use hive_node::backend::LightningBackend;
 use hive_node::control::CommandName as C;
+use hive_policy::conduct::FlagKind;
 use hive_proto::{
     Counter, Delta, Item, Manifest, MemberSecret, Message, Record, RecordBody, RecordFields,
     Version, Vote, VoteKind, codec, keys,
@@ -16,6 +17,10 @@ use serde_json::{Value, json};
 /// Whoever slanders, and whom; the founder looks on.
 pub(crate) const SLANDERER: usize = 1;
 const VICTIM: usize = 2;
+
+/// How often it sends them, and how long it waits between.
+const ATTEMPTS: usize = 3;
+const BETWEEN: Millis = Millis::from_secs(60);
 
 /// Time in which a real majority would have been counted many times over.
 const COUNTING: Millis = Millis::from_secs(600);
@@ -37,14 +42,12 @@ pub(crate) async fn slander(show: &mut Show) -> Result<(), Failure> {
     let forged = forge(show, &victim)?;
     let backend = show.stage.members[SLANDERER].backend.clone();
     let mut sent = 0;
-    for place in (0..show.stage.members.len()).filter(|place| *place != SLANDERER) {
-        let frame = forged.clone();
-        sent += usize::from(
-            backend
-                .send(show.stage.members[place].node, frame.1)
-                .await
-                .is_ok(),
-        );
+    for _ in 0..ATTEMPTS {
+        for place in (0..show.stage.members.len()).filter(|place| *place != SLANDERER) {
+            let (node, frame) = (show.stage.members[place].node, forged.1.clone());
+            sent += usize::from(backend.send(node, frame).await.is_ok());
+        }
+        show.stage.pause(BETWEEN).await;
     }
     show.stage.pause(COUNTING).await;
     show.remember()?;
@@ -53,9 +56,11 @@ pub(crate) async fn slander(show: &mut Show) -> Result<(), Failure> {
     let rosters = rosters_with(show, &victim).await;
     let members = show.stage.members.len();
     let is_in = !show.chronicle.expelled().contains(&victim) && rosters == members;
-    let held = sent == members - 1 && forged.0 > 0 && own == members && others == 0 && is_in;
+    let blame = blamers(show).await;
+    let reached = sent == ATTEMPTS * (members - 1) && forged.0 > 0 && own == members;
+    let held = reached && others == 0 && blame == members - 1 && is_in;
     let how = format!(
-        "{} voted {} out and sent {sent} fellows {} votes in others' names: {own} stores hold its own vote, {others} a forged one; {} is in {rosters} of {members} rosters",
+        "{} voted {} out and sent {sent} frames with {} votes in others' names: {own} stores hold its own vote, {others} a forged one, {blame} members blame it for forgery; {} is in {rosters} of {members} rosters",
         names[0], names[1], forged.0, names[1]
     );
     show.trials.end(NAME, held, how);
@@ -139,6 +144,24 @@ async fn rosters_with(show: &Show, node: &NodeId) -> usize {
         if let Ok(Reply::Members(rows)) = reply {
             count += usize::from(rows.iter().any(|row| row.node_id == *node));
         }
+    }
+    count
+}
+
+/// Members that blame the slanderer for forging.
+async fn blamers(show: &Show) -> usize {
+    let slanderer = show.stage.members[SLANDERER].node;
+    let mut count = 0;
+    for member in &show.stage.members {
+        let reply = member.ask(C::HiveMembers, Value::Null).await;
+        let Ok(Reply::Members(rows)) = reply else {
+            continue;
+        };
+        let mut flags = rows
+            .iter()
+            .filter(|row| row.node_id == slanderer)
+            .flat_map(|row| &row.flags);
+        count += usize::from(flags.any(|flag| flag.kind == FlagKind::Forgery));
     }
     count
 }
