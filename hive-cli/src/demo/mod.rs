@@ -36,6 +36,10 @@ use view::View;
 /// Exit status after SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
 
+/// Where Linux has a folder in memory. Days pass in seconds here, with thousands of writes that each wait
+/// for the disk; the few megabytes are gone with the demo anyway.
+const MEMORY: &str = "/dev/shm";
+
 /// What the user asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -155,7 +159,7 @@ async fn perform(show: &mut Show) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// The folder of the stores; a temporary one goes when the demo ends.
+/// The folder of the stores; a temporary one goes when the demo ends, and is in memory where it can be.
 fn folder(data: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), Failure> {
     match data {
         Some(path) => {
@@ -165,7 +169,9 @@ fn folder(data: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), Failure> {
             Ok((path.to_path_buf(), None))
         }
         None => {
-            let made = tempfile::Builder::new().prefix("hive-demo-").tempdir();
+            let mut builder = tempfile::Builder::new();
+            let builder = builder.prefix("hive-demo-");
+            let made = builder.tempdir_in(MEMORY).or_else(|_| builder.tempdir());
             let made = made.map_err(|reason| Failure::unwritable(&std::env::temp_dir(), reason))?;
             Ok((made.path().to_path_buf(), Some(made)))
         }
