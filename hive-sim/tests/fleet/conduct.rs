@@ -1,12 +1,12 @@
 //! Cases of conduct: who forwards, who is blamed, and how soon.
 
-use crate::support::{found_all, minutes, no_violation, on};
+use crate::support::{found_all, lossy, minutes, no_violation, on};
 use hive_core::{Command, Event, Member, Reply};
 use hive_policy::Mode;
 use hive_policy::conduct::FlagKind;
-use hive_sim::fleet::Fleet;
+use hive_sim::fleet::{Fleet, Lie};
 use hive_sim::generate::{GeneratorConfig, generate};
-use hive_sim::world::{Behaviour, NodeSpec, World, WorldConfig};
+use hive_sim::world::{Behaviour, NodeSpec, TrafficConfig, World, WorldConfig};
 use hive_types::limits::{PROBE_INTERVAL, PROBE_PATIENCE, PROBE_SUSPECT_INTERVAL};
 use hive_types::{Millis, Msat, NodeId, Sat};
 use std::sync::Arc;
@@ -159,4 +159,47 @@ fn t56_probes_move_no_money() {
     fleet.run_for(minutes(1));
     assert_eq!(balances(&fleet), before);
     assert_eq!(flagged(&fleet), []);
+}
+
+#[test]
+fn t28_a_liar_about_its_balances_is_found_by_all_that_have_a_channel_with_it() {
+    let mut fleet = linked(4, 65);
+    fleet.set_lie(3, Some(Lie::Overstates));
+    fleet.run_for(minutes(60));
+    let liar = fleet.node(3);
+    let mut found = flagged(&fleet);
+    found.sort_unstable();
+    let all: Vec<_> = (0..3).map(|by| (by, liar, FlagKind::Claims)).collect();
+    assert_eq!(found, all);
+    for by in 0..3 {
+        let evidence = row(&mut fleet, by, 3).flags.remove(0).evidence;
+        assert!(evidence.contains("our side leaves"), "{evidence}");
+    }
+}
+
+#[test]
+fn honest_members_are_blamed_for_nothing_while_people_pay_and_links_fail() {
+    for seed in 71..74 {
+        let mut fleet = linked(4, seed);
+        fleet.world_mut().set_traffic(Some(TrafficConfig {
+            per_hour: 1_500,
+            near_ppm: 900_000,
+            round_ms: 60_000,
+            ..TrafficConfig::default()
+        }));
+        lossy(&mut fleet, 200_000);
+        fleet.run_for(minutes(150));
+        fleet.crash(2);
+        fleet.run_for(minutes(45));
+        fleet.boot(2);
+        let down = fleet.node(1);
+        fleet.world_mut().set_online(down, false).unwrap();
+        fleet.run_for(minutes(40));
+        fleet.world_mut().set_online(down, true).unwrap();
+        fleet.run_for(minutes(180));
+        assert_eq!(flagged(&fleet), [], "{seed}");
+        let probed = row(&mut fleet, 0, 3).reputation.unwrap();
+        assert!(probed.samples_milli > 2_000, "{seed} {probed:?}");
+        no_violation(&fleet);
+    }
 }
