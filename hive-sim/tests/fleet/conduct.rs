@@ -36,7 +36,11 @@ fn linked(count: usize, seed: u8) -> Fleet {
         }
         nodes.push(node);
     }
-    found_all(on(world, &nodes, seed, Mode::Advisor))
+    let mut fleet = found_all(on(world, &nodes, seed, Mode::Advisor));
+    // Channels are announced, and all have heard of it.
+    fleet.world_mut().mine(8);
+    fleet.run_for(minutes(10));
+    fleet
 }
 
 fn behave(fleet: &mut Fleet, member: usize, how: Behaviour) {
@@ -165,7 +169,7 @@ fn t56_probes_move_no_money() {
 fn t28_a_liar_about_its_balances_is_found_by_all_that_have_a_channel_with_it() {
     let mut fleet = linked(4, 65);
     fleet.set_lie(3, Some(Lie::Overstates));
-    fleet.run_for(minutes(60));
+    fleet.run_for(minutes(40));
     let liar = fleet.node(3);
     let mut found = flagged(&fleet);
     found.sort_unstable();
