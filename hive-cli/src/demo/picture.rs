@@ -4,9 +4,9 @@ use crate::markup::{cut, escape};
 use std::fmt::Write;
 
 const COLUMNS: usize = 124;
-const ROWS: usize = 70;
+const ROWS: usize = 84;
 /// Rows of those for the beginning; the others show the end.
-const HEAD: usize = 42;
+const HEAD: usize = 46;
 const WIDTH: usize = 8;
 const HEIGHT: usize = 17;
 const MARGIN: usize = 16;
@@ -82,6 +82,6 @@ mod tests {
         let svg = draw(&lines);
         assert_eq!(svg.matches("<text ").count(), ROWS);
         assert!(svg.contains("line 0 &lt;&amp;&gt;") && svg.contains("line 199 "));
-        assert!(svg.contains("... 131 more lines ..."));
+        assert!(svg.contains("... 117 more lines ..."));
     }
 }

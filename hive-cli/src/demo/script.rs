@@ -64,8 +64,7 @@ impl Show {
         self.stage.start_all()?;
         self.stranger.start(&self.stage.ground, &self.stage.story)?;
         self.found_and_join().await?;
-        let full = self.stage.members.len().min(FULL_MEMBERS);
-        self.stage.promote(full).await?;
+        self.stage.promote(self.full()).await?;
         trials::tickets(self).await?;
         trials::same_target(self).await?;
         trials::reused_approval(self).await?;
@@ -78,6 +77,11 @@ impl Show {
         self.pass_the_time(Millis::ZERO).await?;
         self.agree().await?;
         self.remember()
+    }
+
+    /// Members that are full once all are in: those at the first places.
+    pub(crate) fn full(&self) -> usize {
+        self.stage.members.len().min(FULL_MEMBERS)
     }
 
     pub(crate) fn payments(&self, world: &World) -> u64 {

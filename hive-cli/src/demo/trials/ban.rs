@@ -37,7 +37,9 @@ pub(crate) async fn false_ban(show: &mut Show) -> Result<(), Failure> {
         show.stage.story.tell(&text);
         let ban = json!({"node": target.to_string(), "reason": "jams the fleet"});
         show.stage.command(rogue, C::HiveBan, ban).await?;
-        let all_know = async || knowing(show, rogue, &target) == show.stage.members.len();
+        // Members on trial are told of no bans.
+        let full = show.full();
+        let all_know = async || knowing(show, rogue, &target) == full;
         show.stage.until(SPREAD, all_know).await;
         let know = knowing(show, rogue, &target);
         let binds_itself = refused(show, wanted.rogue).await;
@@ -47,11 +49,11 @@ pub(crate) async fn false_ban(show: &mut Show) -> Result<(), Failure> {
         let node = json!({"node": target.to_string()});
         show.stage.command(rogue, C::HiveUnban, node).await?;
         let by_rogue = show.stage.funded_to(rogue, &target);
-        let held = know == show.stage.members.len() && binds_itself && opened && by_rogue == 0;
+        let held = know == full && binds_itself && opened && by_rogue == 0;
         how = format!(
-            "{} banned {peer} alone; {know} of {} stores hold the ban; {} opened to it all the same, {} could not",
+            "{} banned {peer} alone; {know} of {} full members store the ban; {} opened to it all the same, {} could not",
             names[0],
-            show.stage.members.len(),
+            full,
             if opened { &names[1] } else { "nobody" },
             names[0],
         );
@@ -100,11 +102,11 @@ async fn refused(show: &Show, (place, id): (usize, ActionId)) -> bool {
     member.call(C::HiveApprove, params).await.is_err()
 }
 
-/// Members whose store holds the rogue's ban.
+/// Full members whose store holds the rogue's ban.
 fn knowing(show: &Show, rogue: usize, target: &NodeId) -> usize {
     let (author, key) = (show.stage.members[rogue].node, keys::ban(target));
     let holds = |record: &Record| record.fields().author == author && record.fields().key == key;
-    let members = show.stage.members.iter();
+    let members = show.stage.members.iter().take(show.full());
     members
         .filter(|member| member.records().iter().any(holds))
         .count()
