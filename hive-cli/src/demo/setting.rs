@@ -45,6 +45,7 @@ const PLAN_INTERVAL: Millis = Millis::from_secs(2_400);
 /// Targets times nodes that a plan looks at.
 const CANDIDATE_NODES: u32 = 1_500_000;
 
+/// Members' names. Nobody in a house has one of these: all stores lie side by side.
 const NAMES: [&str; 12] = [
     "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim",
     "leo",

@@ -48,7 +48,7 @@ const LIES: [Answer; 9] = [
 
 /// One node that asks a server that never answers as it should.
 pub(super) fn dead(street: &Street<'_>) -> Result<Option<Findings>, Failure> {
-    ask(street, "heidi", &DEAD, async |stage, trials, asked| {
+    ask(street, "hugo", &DEAD, async |stage, trials, asked| {
         let seen = Seen::now(stage, asked).await?;
         let (name, count) = (&stage.members[0].name, seen.answers.len());
         let left_alone = seen.is_left_alone(count) && seen.funded.is_empty() && seen.permits == 0;
@@ -66,7 +66,7 @@ pub(super) fn dead(street: &Street<'_>) -> Result<Option<Findings>, Failure> {
 
 /// One node that asks a server where somebody else answers.
 pub(super) fn lying(street: &Street<'_>) -> Result<Option<Findings>, Failure> {
-    ask(street, "ivan", &LIES, async |stage, trials, asked| {
+    ask(street, "igor", &LIES, async |stage, trials, asked| {
         let seen = Seen::now(stage, asked).await?;
         let (name, count) = (&stage.members[0].name, seen.answers.len());
         let approved = seen.answered(Answer::Approves);
