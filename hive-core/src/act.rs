@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::io::{ActionResult, ActionState, Done, Output};
+use crate::judge::funding_of;
 use hive_policy::{Authorized, Refusal, Settlement, Standing, Subject, Verdict};
 use hive_proto::{DecisionBody, UnlockReason};
 use hive_types::limits::REFUSALS_REMEMBERED;
@@ -285,13 +286,24 @@ impl Hive {
                     ActionState::Done,
                     Some(ActionResult::Done(Done::Opened { funding, .. })),
                     announce,
-                )) => {
-                    if self.is_seen(&funding, announce) {
-                        self.unlock(target, action, UnlockReason::Opened(funding));
-                    }
-                }
+                )) => match self.is_seen(&funding, announce) {
+                    true => self.unlock(target, action, UnlockReason::Opened(funding)),
+                    false => self.keep_funding(target, action, funding),
+                },
                 _ => self.abandon_lock(target, action),
             }
+        }
+    }
+
+    /// Fellows hold the lock for longer by this member's record of the funding. A new epoch takes it
+    /// away with all others, and one that began while it could not be written never was.
+    fn keep_funding(&mut self, target: NodeId, action: ActionId, funding: OutPoint) {
+        let Stage::Member(member) = &self.stage else {
+            return;
+        };
+        let lock = member.folded().locks().get(&target);
+        if lock.is_some_and(|lock| funding_of(&member.merged, lock, &target).is_none()) {
+            self.announce_funding(target, action, funding);
         }
     }
 

@@ -14,7 +14,7 @@ use hive_policy::oracle::{
     DecisionPacket, OracleReply, OracleVerdict, PACKET_VERSION, PacketAction,
 };
 use hive_policy::signature::sign;
-use hive_types::limits::{HTTP_REPLY_BYTES, ORACLE_LIFETIME};
+use hive_types::limits::{HTTP_REPLY_BYTES, LOCK_FUNDED_BLOCKS, ORACLE_LIFETIME};
 use hive_types::{Action, ActionId, Sat, UnixMillis};
 use std::sync::Arc;
 use support::{Net, START, halves, oracle_secret};
@@ -405,6 +405,31 @@ fn t34_an_approval_hours_later_takes_a_fresh_lock() {
     let heights: Vec<_> = held.iter().map(|lock| lock.height).collect();
     assert_eq!(heights, [net.peers[0].local.height]);
     assert_eq!(opened(&net).len(), 1);
+}
+
+/// A new epoch takes a member's records away, and with them what holds its lock while the funding is
+/// not confirmed: it says it again.
+#[test]
+fn a_funding_holds_its_lock_over_a_new_epoch() {
+    let mut net = fleet(Mode::Advisor);
+    plan(&mut net);
+    let action = pending(&mut net).first().and_then(|row| row.id).unwrap();
+    net.command(0, approve(action)).unwrap();
+    net.run(30);
+    assert_eq!(opened(&net).len(), 1);
+    let until = |net: &mut Net| match net.command(1, Command::Locks) {
+        Ok(Reply::Locks(rows)) => rows.first().map(|lock| lock.until),
+        other => panic!("no list: {other:?}"),
+    };
+    let funded = net.peers[0].local.height.plus(LOCK_FUNDED_BLOCKS);
+    assert_eq!(until(&mut net), Some(funded));
+    net.command(0, Command::RotateKey).unwrap();
+    net.run(60);
+    // It is said when the node is read, as it is every minute.
+    let local = net.peers[0].local.clone();
+    net.input(0, Input::Observed(&local));
+    net.run(60);
+    assert_eq!(until(&mut net), Some(funded));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod conduct;
 mod corridors;
 mod graphs;
 mod locks;
+mod money;
 mod roster;
 mod runs;
 mod state;

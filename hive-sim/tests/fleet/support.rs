@@ -1,6 +1,6 @@
 //! Small fleets for tests.
 
-use hive_core::{Command, Event, Reply};
+use hive_core::{Command, Config, Event, Reply};
 use hive_policy::Mode;
 use hive_sim::checkers;
 use hive_sim::fleet::{Fleet, member_config};
@@ -20,6 +20,12 @@ pub(crate) fn minutes(minutes: u64) -> Millis {
 
 /// Nodes with three channels each to a generated network, agents on them, nobody in a fleet yet.
 pub(crate) fn alone(count: usize, seed: u8, mode: Mode) -> Fleet {
+    let (world, nodes) = ground(count, seed);
+    on(world, &nodes, seed, mode)
+}
+
+/// The world of [`alone`] and the nodes in it that are for agents.
+pub(crate) fn ground(count: usize, seed: u8) -> (World, Vec<NodeId>) {
     let config = GeneratorConfig {
         nodes: 60,
         seed: [seed; 32],
@@ -45,15 +51,25 @@ pub(crate) fn alone(count: usize, seed: u8, mode: Mode) -> Fleet {
         }
         nodes.push(node);
     }
-    on(world, &nodes, seed, mode)
+    (world, nodes)
 }
 
 /// Agents on these nodes, watched by all checkers.
 pub(crate) fn on(world: World, nodes: &[NodeId], seed: u8, mode: Mode) -> Fleet {
+    on_with(world, nodes, seed, |config| config.mode = mode)
+}
+
+/// Agents with changed settings on these nodes, watched by all checkers.
+pub(crate) fn on_with(
+    world: World,
+    nodes: &[NodeId],
+    seed: u8,
+    change: impl Fn(&mut Config),
+) -> Fleet {
     let mut fleet = Fleet::new(world, [seed; 32]);
     for node in nodes.iter().copied() {
         let mut config = member_config(node);
-        config.mode = mode;
+        change(&mut config);
         fleet.add(node, config);
     }
     for checker in checkers::all() {
