@@ -109,7 +109,8 @@ impl Hive {
 
     fn set_fees(&mut self, fleet: Option<FleetView>, local: &LocalSnapshot) {
         let is_restored = self.corridors.is_restored;
-        let is_managed = self.config.manage_fees && self.reconciled();
+        // What became of a payment says nothing of fees: they don't wait for it.
+        let is_managed = self.config.manage_fees && !self.is_restoring();
         if !is_managed && !is_restored {
             return;
         }

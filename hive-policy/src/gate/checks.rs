@@ -15,10 +15,15 @@ impl Gate {
         Ok(())
     }
 
-    pub(super) fn check_halt(&self, at: UnixMillis) -> Result<(), Refusal> {
-        if self.halt.stopped {
-            return Err(Refusal::Stopped);
+    pub(super) fn check_stopped(&self) -> Result<(), Refusal> {
+        match self.halt.stopped {
+            true => Err(Refusal::Stopped),
+            false => Ok(()),
         }
+    }
+
+    pub(super) fn check_halt(&self, at: UnixMillis) -> Result<(), Refusal> {
+        self.check_stopped()?;
         match self.halt.paused_until {
             Some(until) if at < until => Err(Refusal::Paused { until }),
             _ => Ok(()),
@@ -72,6 +77,18 @@ impl Gate {
         standing: &Standing<'_>,
     ) -> Result<Want, Refusal> {
         self.check_halt(at)?;
+        self.check_wanted(at, id, proposal, local, standing)
+    }
+
+    /// As [`Gate::check_all`], whether halted or not.
+    pub(super) fn check_wanted(
+        &self,
+        at: UnixMillis,
+        id: ActionId,
+        proposal: &Proposal,
+        local: &LocalSnapshot,
+        standing: &Standing<'_>,
+    ) -> Result<Want, Refusal> {
         let want = rules::judge(&self.limits, proposal, local, standing)?;
         self.check_alone(id, &want)?;
         self.check_cooldown(at, &want)?;

@@ -253,8 +253,9 @@ impl Gate {
     }
 
     /// A permit to set the fee that members agreed on joining. Joining with fee management switched on
-    /// is the operator's consent, so it passes in advisor mode too; pause, kill switch, opt-outs and
-    /// rates hold. The fee from before has to be saved first, so that leaving can restore it.
+    /// is the operator's consent, so it passes in advisor mode too. It spends nothing, so it passes while
+    /// paused: a member that asks what was not agreed loses its own free corridors. Kill switch, opt-outs
+    /// and rates hold. The fee from before has to be saved first, so that leaving can restore it.
     ///
     /// # Errors
     /// [`Refusal::NotAgreed`] when [`corridor::fee_changes`] would not set exactly this with the fee
@@ -279,7 +280,8 @@ impl Gate {
             let channel = set.channel;
             return Err(Refusal::NotAgreed { channel });
         }
-        let want = self.check_all(self.clock.at(now), id, proposal, local, &standing)?;
+        self.check_stopped()?;
+        let want = self.check_wanted(self.clock.at(now), id, proposal, local, &standing)?;
         self.reserve(now, id, &proposal.action, want, None)
     }
 

@@ -187,3 +187,21 @@ fn a_node_that_fails_to_set_a_fee_is_asked_again_and_not_taken_for_another_tool(
     }
     assert!(restraint.undone().is_empty());
 }
+
+#[test]
+fn a_pause_does_not_make_a_fee_cheat_of_a_member() {
+    let (local, mut saved) = (two_channels(), SavedFees::new());
+    let all = fleet(&[(ME, Tier::Full), (10, Tier::Full)]);
+    let plan = corridor::fee_changes(&terms(&all, &saved), &local);
+    saved.extend(plan.save);
+    let mut gate = Gate::new(limits(|_| {}), Mode::Advisor);
+    gate.pause(after(0), hive_types::Millis::new(DAY));
+    let asked = proposal(Action::SetPolicy(plan.set[0].set), 0);
+    let ask = |gate: &mut Gate, number| {
+        let terms = terms(&all, &saved);
+        gate.authorize_agreed(after(1), id(number), &asked, &terms, &local, full())
+    };
+    assert!(ask(&mut gate, 1).is_ok());
+    gate.stop();
+    assert_eq!(ask(&mut gate, 2), Err(Refusal::Stopped));
+}
