@@ -6,6 +6,7 @@ mod support;
 
 use hive_core::{Command, Input, Stored};
 use hive_policy::Mode;
+use hive_proto::{Item, Message, Record, RecordKind};
 use hive_types::{
     Action, ChannelId, ChannelPolicy, LocalChannel, Msat, NodeId, OutPoint, Ppm, Sat,
     ShortChannelId, Txid,
@@ -111,7 +112,18 @@ fn t62_who_left_restores_its_fees_and_takes_in_no_message_after() {
         let bytes = &bytes;
         net.input(last, Input::Message { from, bytes });
     }
-    assert!(net.wire.iter().all(|(sender, ..)| *sender != last));
+    // All that it says is that it has left, to a fellow that seems not to know.
+    let answers = net.wire.iter().filter(|(sender, ..)| *sender == last);
+    for (.., answer) in answers {
+        let Ok(Message::Delta(delta)) = Message::from_frame(answer) else {
+            panic!("an answer of another kind");
+        };
+        let [Item::Record(record)] = delta.items.as_slice() else {
+            panic!("more than a record: {delta:?}");
+        };
+        let record = Record::parse(record.clone()).unwrap();
+        assert_eq!(record.fields().kind, RecordKind::DEPARTURE);
+    }
     assert_eq!(net.peers[last].stored.records, stored.records);
     assert_eq!(net.peers[last].stored.decisions, stored.decisions);
     assert_eq!(net.status(last).stage, "alone");
