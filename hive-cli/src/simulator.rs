@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Simulated hours of each run
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     hours: u32,
+    /// Members that turn bad, drawn from the seed: fewer than a third of all
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    adversaries: u32,
     /// Leave faults out
     #[arg(long)]
     calm: bool,
@@ -66,6 +69,9 @@ struct Summary {
     members: u32,
     hours: u32,
     passed: u64,
+    /// Adversaries in each fleet, as asked for.
+    #[serde(skip)]
+    asked_adversaries: u32,
     /// Seeds that failed.
     failed: Vec<u64>,
     messages_sent: u64,
@@ -88,10 +94,42 @@ struct Summary {
     largest_frame_bytes: u64,
     simulated_hours: f64,
     wall_seconds: f64,
+    /// By what adversaries did: how many, how many of them were found, and after how many seconds.
+    adversaries: BTreeMap<String, Found>,
+    /// Times that an honest member blamed an honest one.
+    false_flags: u64,
     /// What was broken, by seed.
     violations: BTreeMap<u64, Vec<String>>,
     /// Hash over everything that happened, when one seed was run.
     trace_hash: Option<String>,
+}
+
+/// How adversaries of one kind fared.
+#[derive(Debug, Default, Serialize)]
+struct Found {
+    runs: u64,
+    found: u64,
+    median_seconds: u64,
+    worst_seconds: u64,
+    #[serde(skip)]
+    seconds: Vec<u64>,
+}
+
+impl Found {
+    fn add(&mut self, found_after_ms: Option<u64>) {
+        self.runs += 1;
+        if let Some(millis) = found_after_ms {
+            self.found += 1;
+            self.seconds.push(millis / 1_000);
+            self.seconds.sort_unstable();
+        }
+        self.median_seconds = self
+            .seconds
+            .get(self.seconds.len() / 2)
+            .copied()
+            .unwrap_or(0);
+        self.worst_seconds = self.seconds.last().copied().unwrap_or(0);
+    }
 }
 
 /// Runs the seeds. The status is 1 when one failed.
@@ -102,6 +140,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
             "--trace tells of one seed; name it with --seeds N".into(),
         ));
     }
+    let members = usize::try_from(options.members).unwrap_or(usize::MAX);
+    let most = SimConfig::adversaries_max(members);
+    if usize::try_from(options.adversaries).is_ok_and(|count| count > most) {
+        return Err(Failure::Usage(format!(
+            "{} adversaries among {members} members decide with or against the others; at most {most}",
+            options.adversaries
+        )));
+    }
     let started = Instant::now();
     let mut summary = Summary {
         seeds: count,
@@ -109,6 +155,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         last: *options.seeds.end(),
         members: options.members,
         hours: options.hours,
+        asked_adversaries: options.adversaries,
         ..Summary::default()
     };
     for (seed, report) in run_all(options) {
@@ -126,6 +173,7 @@ fn config(options: &Options, seed: u64) -> SimConfig {
         members: usize::try_from(options.members).unwrap_or(usize::MAX),
         minutes: u64::from(options.hours) * 60,
         faults: !options.calm,
+        adversaries: usize::try_from(options.adversaries).unwrap_or(usize::MAX),
         ..SimConfig::new(seed)
     }
 }
@@ -192,6 +240,14 @@ impl Summary {
         if self.seeds == 1 {
             self.trace_hash = Some(report.trace_hash);
         }
+        self.false_flags += report.false_flags;
+        for adversary in report.adversaries {
+            // One that never became a full member had no time to misbehave.
+            if adversary.began_ms.is_some() {
+                let found = self.adversaries.entry(adversary.kind).or_default();
+                found.add(adversary.found_after_ms);
+            }
+        }
         let (totals, fleet) = (report.totals, report.totals.fleet);
         self.messages_sent += totals.sent;
         self.messages_lost += totals.lost;
@@ -254,11 +310,39 @@ impl Summary {
         ];
         for (seed, violations) in &self.violations {
             lines.extend(violations.iter().map(|text| format!("seed {seed}: {text}")));
+            let adversaries = match self.asked_adversaries {
+                0 => String::new(),
+                count => format!(" --adversaries {count}"),
+            };
             lines.push(format!(
-                "seed {seed} again: hive sim --seeds {seed} --members {} --hours {} --trace",
+                "seed {seed} again: hive sim --seeds {seed} --members {} --hours {}{adversaries} --trace",
                 self.members, self.hours
             ));
         }
+        lines.extend(self.figures());
+        lines
+    }
+
+    /// What adversaries came to, as lines `FIGURE name value unit target`.
+    fn figures(&self) -> Vec<String> {
+        if self.asked_adversaries == 0 {
+            return Vec::new();
+        }
+        let mut lines = Vec::new();
+        for (kind, found) in &self.adversaries {
+            let name = format!("FIGURE sim_{kind}");
+            lines.push(format!("{name}_runs {} count -", found.runs));
+            lines.push(format!(
+                "{name}_missed {} count 0",
+                found.runs - found.found
+            ));
+            lines.push(format!("{name}_found_median {} s -", found.median_seconds));
+            lines.push(format!("{name}_found_worst {} s -", found.worst_seconds));
+        }
+        lines.push(format!(
+            "FIGURE sim_false_flags {} count 0",
+            self.false_flags
+        ));
         lines
     }
 }
@@ -289,6 +373,35 @@ fn print(options: &Options, summary: &Summary) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_to_find_is_told_by_median_and_worst() {
+        let mut found = Found::default();
+        for millis in [Some(9_000), None, Some(1_000), Some(5_000)] {
+            found.add(millis);
+        }
+        assert_eq!((found.runs, found.found), (4, 3));
+        assert_eq!((found.median_seconds, found.worst_seconds), (5, 9));
+    }
+
+    #[test]
+    fn a_third_of_the_members_are_too_many_adversaries() {
+        let options = |members, adversaries| Options {
+            seeds: 1..=1,
+            members,
+            hours: 1,
+            adversaries,
+            calm: true,
+            trace: false,
+            json: true,
+        };
+        for (members, adversaries, most) in [(3, 1, "at most 0"), (7, 3, "at most 2")] {
+            let Err(Failure::Usage(text)) = run(&options(members, adversaries)) else {
+                panic!("{adversaries} of {members} were let in");
+            };
+            assert!(text.ends_with(most), "{text}");
+        }
+    }
 
     #[test]
     fn both_ends_of_a_range_count() {
