@@ -135,15 +135,23 @@ impl Hive {
     pub(crate) fn delta(&mut self, from: NodeId, delta: Delta) {
         let hops = clamp_hops(delta.hops);
         let mut fresh = Vec::new();
+        let forgeries = self.misconduct.forgeries();
         for item in delta.items {
             let Some(news) = self.merge(from, item) else {
                 return;
             };
             fresh.extend(news);
+            // An answer would bring the same again, and that another answer, as fast as the link goes.
+            if self.misconduct.was_forged(forgeries) {
+                break;
+            }
         }
         self.store_merged();
         if hops > 0 {
             self.spread(fresh, hops - 1, Some(from));
+        }
+        if self.misconduct.was_forged(forgeries) {
+            return;
         }
         let Stage::Member(member) = &self.stage else {
             return;
@@ -196,6 +204,7 @@ impl Hive {
     /// A record whose seal fails under the key that the chain seats in its epoch. In an epoch that is
     /// not seated two keys may be about, and an honest fellow may have verified it by the other.
     fn forged_item(&mut self, from: NodeId, item: &Item) {
+        self.misconduct.note_forgery();
         let Stage::Member(member) = &self.stage else {
             return;
         };

@@ -30,6 +30,8 @@ pub(crate) struct Misconduct {
     /// Locks that their holders neither used nor gave back, by the decision that granted them.
     idle: BTreeMap<NodeId, BTreeSet<Slot>>,
     looked: Option<Elapsed>,
+    /// Items whose signatures failed in this run.
+    forged_items: u64,
 }
 
 /// Frames refused without a pause.
@@ -49,6 +51,20 @@ impl Flood {
 }
 
 impl Misconduct {
+    /// Items whose signatures failed so far, for [`Misconduct::was_forged`].
+    pub(crate) const fn forgeries(&self) -> u64 {
+        self.forged_items
+    }
+
+    /// Whether one more came since.
+    pub(crate) const fn was_forged(&self, before: u64) -> bool {
+        self.forged_items != before
+    }
+
+    pub(crate) const fn note_forgery(&mut self) {
+        self.forged_items += 1;
+    }
+
     /// Counts a forgery; the number within the window once that is enough.
     fn forged(&mut self, by: NodeId, now: Elapsed) -> bool {
         let times = self.forgeries.entry(by).or_default();

@@ -188,6 +188,8 @@ fn faults(config: &SimConfig, calm: u64, rogues: &Rogues) -> Vec<(u64, Fault)> {
     }
     let plan = FaultPlan::draw(&config.bytes(), config.members, 12 * MINUTE, calm);
     let mut faults = plan.faults;
+    // What would end later ends with all others when faults stop.
+    faults.retain(|(due, _)| *due < calm);
     if config.adversaries > 0 {
         faults.retain(|(_, fault)| match fault {
             Fault::Lie(..) | Fault::Clone(_) => false,

@@ -202,9 +202,9 @@ impl Fleet {
         Message::Delta(delta).to_frame().ok()
     }
 
-    /// Frames of a kind that nobody knows, for three minutes of every ten.
+    /// Frames of a kind that nobody knows, for three minutes of every twenty.
     fn flood_fellows(&mut self, agent: usize) {
-        if self.world.now().get() / 60_000 % 10 >= 3 {
+        if self.world.now().get() / 60_000 % 20 >= 3 {
             return;
         }
         for to in self.fellows_of(agent) {

@@ -96,7 +96,9 @@ impl Rogues {
                     .fleet
                     .note(|| format!("m{member} turns {kind}: {lie:?}"));
             }
-            if rogue.began.is_some() {
+            // A flood that everybody knows of shows nothing more, and costs the most to simulate.
+            let is_known = rogue.kind == Adversary::Flooder && rogue.found.is_some();
+            if rogue.began.is_some() && !is_known {
                 stage.fleet.misbehave(rogue.member);
             }
         }

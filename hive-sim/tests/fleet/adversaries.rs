@@ -60,7 +60,7 @@ fn t45_a_member_that_hands_over_forged_votes_is_blamed_by_all() {
 
 #[test]
 fn t07_a_member_above_its_quota_is_blamed_by_all() {
-    let fleet = with(Lie::Floods, minutes(14));
+    let fleet = with(Lie::Floods, minutes(24));
     assert_eq!(blames(&fleet), all_blame(3, 4, FlagKind::Flooding));
 }
 
