@@ -45,7 +45,7 @@ const PLAN_INTERVAL: Millis = Millis::from_secs(2_400);
 /// Targets times nodes that a plan looks at.
 const CANDIDATE_NODES: u32 = 1_500_000;
 
-/// Members' names. Nobody in a house has one of these: all stores lie side by side.
+/// Members' names. Nobody in a house may have one of these: all stores lie side by side.
 const NAMES: [&str; 12] = [
     "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim",
     "leo",
@@ -237,6 +237,11 @@ fn peers(graph: &Graph, count: usize) -> Result<Vec<NodeId>, Failure> {
             "the graph is too small for {count} members; take fewer members or a larger graph"
         ))),
     }
+}
+
+/// Whether some member of the fleet may be called so.
+pub(crate) fn is_members_name(name: &str) -> bool {
+    NAMES.contains(&name)
 }
 
 fn name(place: usize) -> String {

@@ -17,7 +17,7 @@ mod outsiders;
 use super::audit;
 use super::member::{Member, Role};
 use super::report::Trials;
-use super::setting::Wishes;
+use super::setting::{self, Wishes};
 use super::stage::Stage;
 use super::story::Story;
 use super::view::View;
@@ -89,6 +89,11 @@ struct House {
 
 impl House {
     fn new(street: &Street<'_>, world: World, dwellers: &[Dweller]) -> Result<Self, Failure> {
+        let mut names = dwellers.iter().map(|one| one.name);
+        if let Some(name) = names.find(|name| setting::is_members_name(name)) {
+            let reason = format!("{name} is a member's name, and has that member's store");
+            return Err(Failure::Internal(reason));
+        }
         let (runtime, ground) = Ground::new(world)?;
         let names = dwellers.iter().map(|one| (one.node, one.name.to_owned()));
         let story = Story::narrated(ground.clone(), names.collect(), street.view.clone());
