@@ -20,7 +20,7 @@ use hive_types::{
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use support::server::{Answer, Request, Server, Speaks};
-use support::{FakeNode, Seen, eventually, halves};
+use support::{FakeNode, Seen, eventually, halves, when_started};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
@@ -113,7 +113,7 @@ impl World {
         }));
         let mut client = Client::connect(&config.control_socket).await.unwrap();
         for command in [CommandName::HiveInit, CommandName::HivePlan] {
-            while client.call(command, &Value::Null).await.is_err() {}
+            when_started(&mut client, command).await;
         }
         Self {
             node,

@@ -16,7 +16,7 @@ use hive_types::{BootId, Millis, UnixMillis};
 use serde_json::Value;
 use std::sync::Arc;
 use support::server::{Answer, Server, Speaks, data};
-use support::{FakeNode, eventually, node};
+use support::{FakeNode, eventually, node, when_started};
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
@@ -325,11 +325,7 @@ async fn a_webhook_that_hangs_makes_nobody_wait() {
         let _ = stopped.await;
     }));
     let mut client = Client::connect(&config.control_socket).await.unwrap();
-    while client
-        .call(CommandName::HiveInit, &Value::Null)
-        .await
-        .is_err()
-    {}
+    when_started(&mut client, CommandName::HiveInit).await;
     eventually("it was told", || !server.seen().is_empty()).await;
     let body: Value = serde_json::from_slice(&server.seen()[0].body).unwrap();
     assert_eq!(body["event"]["event"], "founded");

@@ -23,6 +23,9 @@ use hive_types::limits::{SECRET_BYTES_MIN, SIGNATURE_WINDOW};
 use std::fmt;
 use thiserror::Error;
 
+/// The HTTP header that carries a signature, on requests and on answers.
+pub const HEADER: &str = "Hive-Signature";
+
 /// Digits of a time in seconds: more than any date that programs deal with.
 const TIME_DIGITS: usize = 12;
 

@@ -9,6 +9,7 @@ mod endpoint;
 pub use endpoint::{Endpoint, EndpointError, ParseProxyError, ProxyAddress};
 
 use crate::config::SOFTWARE;
+use hive_policy::signature::HEADER;
 use hive_types::Millis;
 use hive_types::limits::{HTTP_CONNECT_TIMEOUT, HTTP_REPLY_BYTES, HTTP_TIMEOUT};
 use std::io::ErrorKind;
@@ -158,9 +159,6 @@ pub struct Answer {
     pub signature: Option<String>,
 }
 
-/// The header that carries a signature, on requests and on answers.
-pub const SIGNATURE_HEADER: &str = "Hive-Signature";
-
 /// The header by which a server knows a repeated notification.
 pub const IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 
@@ -224,12 +222,12 @@ impl HttpClient {
             .post(endpoint.uri())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
-            .header(SIGNATURE_HEADER, &post.signature)
+            .header(HEADER, &post.signature)
             .header(IDEMPOTENCY_HEADER, &post.key)
             .send(&post.body);
         let mut response = sent.map_err(|error| self.failure(to.clone(), &error))?;
         judge(&to, &response)?;
-        let signature = response.headers().get(SIGNATURE_HEADER);
+        let signature = response.headers().get(HEADER);
         let signature = signature.and_then(|value| value.to_str().ok());
         let signature = signature.map(str::to_owned);
         let body = response.body_mut().with_config();

@@ -17,7 +17,7 @@ use hive_node::backend::{
     ActError, BackendError, BackendEvent, LightningBackend, NodeInfo, NotDone, Prepared, Reconciled,
 };
 use hive_node::clock::{Clock, ManualClock};
-use hive_node::control::{self, Call, CommandName, Request};
+use hive_node::control::{self, Call, Client, ClientError, CommandName, Request};
 use hive_node::driver::{Driver, DriverError, Machine, Surroundings};
 use hive_node::store::Store;
 use hive_planner::graph::Graph;
@@ -67,6 +67,19 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     panic!("never: {what}");
+}
+
+/// Why a founder's command is not done yet: its node was not read, or did not sign.
+const YET: [&str; 2] = ["starting", "no_fleet"];
+
+/// Repeats a command until the agent is ready for it.
+pub(crate) async fn when_started(client: &mut Client, command: CommandName) {
+    loop {
+        match client.call(command, &serde_json::Value::Null).await {
+            Err(ClientError::Refused(error)) if YET.contains(&error.code.as_str()) => {}
+            answer => return drop(answer.unwrap()),
+        }
+    }
 }
 
 /// What a fake node did, and what it saw of the store while doing it.
