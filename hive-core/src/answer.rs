@@ -193,6 +193,10 @@ impl Hive {
             matches!(&self.stage, Stage::Member(member) if member.clocks.own_is_off()),
             "this machine's clock differs from most fellows'; set it, by NTP say",
         );
+        say(
+            self.corridors.is_restored(),
+            "fees are as before the hive, by hive-restore-fees; hive-restore-fees resume=true ends that",
+        );
         if let Stage::Halted(reason) = &self.stage {
             alerts.push(reason.clone());
         }

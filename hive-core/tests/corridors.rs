@@ -157,5 +157,8 @@ fn t63_fees_are_restored_where_the_stored_fleet_can_not_be_read() {
     let restored = Command::RestoreFees { resume: false };
     net.command(last, restored).unwrap();
     assert_eq!(asks_after(&mut net, last, 3), BEFORE);
-    assert_eq!(net.status(last).stage, "halted");
+    let status = net.status(last);
+    assert_eq!(status.stage, "halted");
+    let told = |alert: &String| alert.contains("resume=true");
+    assert!(status.alerts.iter().any(told), "{:?}", status.alerts);
 }
