@@ -114,7 +114,9 @@ impl Hive {
             let bans = bans.filter(|ban| !is_me && !ban.lifted && ban.until > now.wall);
             all.extend(bans.map(|ban| toxic(author, ban.peer, ban.evidence)));
         }
-        let seen = self.watch.toxicities(now);
+        // Members are for flags and votes.
+        let is_outside = |(peer, _): &(NodeId, Toxicity)| member.folded().member(peer).is_none();
+        let seen = self.watch.toxicities(now).filter(is_outside);
         all.extend(seen.map(|(peer, found)| toxic(me, peer, found)));
         all.sort_by_key(|view| (view.peer, view.author));
         all

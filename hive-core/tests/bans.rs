@@ -155,3 +155,23 @@ fn an_operators_ban_survives_a_restart_with_its_reason() {
             .is_err()
     );
 }
+
+#[test]
+fn members_are_neither_banned_nor_accused_by_what_their_nodes_did() {
+    let mut net = Net::fleet(3, Mode::Advisor);
+    for closes in [0, 9] {
+        net.peers[0].local.peer_events = vec![PeerEvents {
+            force_closes: closes,
+            ..PeerEvents::none(node_id(1))
+        }];
+        let local = net.peers[0].local.clone();
+        net.input(0, Input::Observed(&local));
+    }
+    net.run(10);
+    for member in 0..3 {
+        let rows = net.command(member, Command::Bans);
+        assert_eq!(rows, Ok(Reply::Bans(Vec::new())), "{member}");
+    }
+    let (peer, reason) = (node_id(1), "a fellow".to_owned());
+    assert!(net.command(0, Command::Ban { peer, reason }).is_err());
+}
