@@ -52,9 +52,20 @@ pub(super) fn read(settings: &Settings) -> Result<Limits, ConfigError> {
     Limits::new(limits).map_err(|error| ConfigError::Contradiction(format!("limits: {error}")))
 }
 
+/// Who asks fellows for more than was agreed is taken for a cheat: bounds that forbid free corridors
+/// can't stand beside the wish to have them set.
+pub(super) fn check_corridors(limits: &Limits, manages_fees: bool) -> Result<(), ConfigError> {
+    let is_free = limits.policy_base_min.is_zero() && limits.policy_rate_min.get() == 0;
+    if is_free || !manages_fees {
+        return Ok(());
+    }
+    let text = "limits: policy_base_min or policy_rate_min is above 0, but fleet.manage_fees sets fees among fellows to 0; lower them to 0, or set fleet.manage_fees to false and agree with your fellows";
+    Err(ConfigError::Contradiction(text.to_owned()))
+}
+
 fn channel(word: &str) -> Result<ShortChannelId, String> {
     word.parse()
-        .map_err(|_| format!("{word:?} is no short channel id like 800000x12x1"))
+        .map_err(|_| format!("{word:?} is not a short channel id such as 800000x12x1"))
 }
 
 fn kind(word: &str) -> Result<ActionKind, String> {

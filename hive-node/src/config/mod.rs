@@ -217,6 +217,7 @@ impl Config {
         let mut config = Self::in_folder(&folder.unwrap_or(default_dir.to_path_buf()));
         config.limits = limits::read(settings)?;
         config.fleet = fleet::read(settings)?;
+        limits::check_corridors(&config.limits, config.fleet.manage_fees)?;
         config.offer = offer::read(settings, &config.limits)?;
         config.planner = planner::read(settings)?;
         if let Some(dry_run) = settings.read("dry_run", flag)? {
@@ -384,6 +385,18 @@ mod tests {
                 "from 0 to 4294967295",
             ),
             ("[limits]\nopted_out_kinds = ['close']", "none of open"),
+            (
+                "[limits]\nopted_out_channels = ['1x2']",
+                "not a short channel id",
+            ),
+            (
+                "[limits]\npolicy_base_min = 5\npolicy_base_max = 4",
+                "policy_base_min must not be above policy_base_max",
+            ),
+            (
+                "[limits]\npolicy_rate_min = 1",
+                "set fleet.manage_fees to false",
+            ),
             ("[limits]\nopted_out_peers = ['02ab']", "66 hex digits"),
             ("mode = 'oracel'", "advisor, autonomous or oracle"),
             ("store_max_mb = 1", "from 16"),
