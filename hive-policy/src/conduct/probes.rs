@@ -4,7 +4,9 @@
 //! who can't know its hash. So it costs nothing, and a failure has few suspects.
 
 use super::reputation::Seen;
-use hive_types::limits::{FINAL_CLTV_DELTA, PROBE_AMOUNT, PROBE_EXITS, PROBE_HEADROOM};
+use hive_types::limits::{
+    FINAL_CLTV_DELTA, PROBE_AMOUNT, PROBE_AMOUNT_MAX, PROBE_EXITS, PROBE_HEADROOM,
+};
 use hive_types::{ChannelPolicy, LocalChannel, Msat, NodeId, Probe, RouteHop, ShortChannelId};
 use std::cmp::Reverse;
 
@@ -26,9 +28,9 @@ pub struct Exit {
 impl Exit {
     /// Whether a failure by this exit can't be excused with what the fellow made known of it.
     fn is_fit(&self) -> bool {
-        let fits =
-            self.policy.htlc_minimum <= PROBE_AMOUNT && self.policy.htlc_maximum >= PROBE_AMOUNT;
-        let plenty = PROBE_AMOUNT.checked_mul(PROBE_HEADROOM);
+        let fits = self.policy.htlc_minimum <= PROBE_AMOUNT
+            && self.policy.htlc_maximum >= PROBE_AMOUNT_MAX;
+        let plenty = PROBE_AMOUNT_MAX.checked_mul(PROBE_HEADROOM);
         fits && !self.policy.disabled && plenty.is_some_and(|plenty| self.claimed >= plenty)
     }
 }
@@ -50,7 +52,8 @@ pub fn choose(
     fit.retain(|exit| last_try(exit) == oldest);
     let place = usize::try_from(draw % (fit.len() as u64).max(1)).ok()?;
     let exit = fit.get(place)?;
-    let sent = PROBE_AMOUNT.checked_add(exit.policy.fee(PROBE_AMOUNT)?)?;
+    let amount = amount(draw);
+    let sent = amount.checked_add(exit.policy.fee(amount)?)?;
     let entry = own
         .iter()
         .filter(|channel| channel.usable && channel.spendable >= sent)
@@ -64,22 +67,30 @@ pub fn choose(
     let last = RouteHop {
         channel: exit.channel,
         to: exit.peer,
-        amount: PROBE_AMOUNT,
+        amount,
         cltv_blocks: FINAL_CLTV_DELTA,
     };
     Some(Probe {
-        amount: PROBE_AMOUNT,
+        amount,
         hops: vec![first, last],
     })
 }
 
-/// Whether an action is a probe as [`choose`] makes them: this amount, two hops, the last one to
+/// Between the smallest and the largest: nobody knows a probe by its amount.
+fn amount(draw: u64) -> Msat {
+    let range = PROBE_AMOUNT_MAX.saturating_sub(PROBE_AMOUNT).get() + 1;
+    // The low bits choose the exit.
+    PROBE_AMOUNT.saturating_add(Msat::new((draw >> 32) % range))
+}
+
+/// Whether an action is a probe as [`choose`] makes them: such an amount, two hops, the last one to
 /// somebody else. What a permit without the operator is given for.
 pub fn is_small(probe: &Probe, me: &NodeId) -> bool {
     let [_, last] = probe.hops.as_slice() else {
         return false;
     };
-    probe.amount == PROBE_AMOUNT && last.amount == PROBE_AMOUNT && last.to != *me
+    let fits = (PROBE_AMOUNT..=PROBE_AMOUNT_MAX).contains(&probe.amount);
+    fits && last.amount == probe.amount && last.to != *me
 }
 
 /// How a probe ended.

@@ -6,7 +6,7 @@ use crate::common::{
 use hive_policy::conduct::probes::{EndKind, Exit, ProbeEnd, choose, judge};
 use hive_policy::conduct::{Balances, Claims, Compared, Reputation, Seen};
 use hive_policy::{Gate, LimitSettings, Limits, Mode, Refusal, Settlement, Standing};
-use hive_types::limits::{PROBE_AMOUNT, PROBES_PER_HOUR};
+use hive_types::limits::{PROBE_AMOUNT, PROBE_AMOUNT_MAX, PROBES_PER_HOUR};
 use hive_types::*;
 
 const FELLOW: u8 = 10;
@@ -55,7 +55,7 @@ fn t56_a_probe_goes_through_the_fellow_to_a_peer_that_it_can_pay() {
     let own = channel(FELLOW);
     let (poor, off) = (
         Exit {
-            claimed: Msat::new(19_000_000),
+            claimed: Msat::new(99_000_000),
             ..exit(62, 99)
         },
         Exit {
@@ -79,6 +79,20 @@ fn t56_a_probe_goes_through_the_fellow_to_a_peer_that_it_can_pay() {
     assert_eq!(second.hops[1].channel, scid(60));
     let third = choose(&[&own], &exits, &[scid(61), scid(60)], 0).unwrap();
     assert_eq!(third.hops[1].channel, scid(61));
+    // Amounts differ from probe to probe, within bounds.
+    let amounts = [0, 1 << 40, 7 << 50, u64::MAX].map(|draw| {
+        let probe = choose(&[&own], &exits, &[], draw).unwrap();
+        assert_eq!(probe.hops[1].amount, probe.amount);
+        assert!((PROBE_AMOUNT..=PROBE_AMOUNT_MAX).contains(&probe.amount));
+        probe.amount
+    });
+    assert!(
+        amounts
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+            > 2
+    );
     // Nothing to say: no exit, no own channel that can send.
     assert_eq!(choose(&[&own], &[poor, off], &[], 0), None);
     let empty = LocalChannel {
@@ -143,7 +157,7 @@ fn t56_no_probe_while_stopped_or_opted_out_and_nothing_else_passes_as_one() {
         }
         large
     };
-    let larger = large(Msat::new(PROBE_AMOUNT.get() + 1));
+    let larger = large(Msat::new(PROBE_AMOUNT_MAX.get() + 1));
     assert_eq!(refusal(&mut gate, &larger), not_approved);
     // A circle is no probe of a fellow.
     let mut circle = probe(50);

@@ -2,9 +2,13 @@
 
 use crate::{Millis, Msat, Ppm};
 
-/// What a probe would deliver: above every usual `htlc_minimum_msat` and the dust limit, and less
+/// What a probe would deliver at least: above every usual `htlc_minimum_msat` and the dust limit, and less
 /// than a hundredth of the smallest channel worth having. It never settles.
 pub const PROBE_AMOUNT: Msat = Msat::new(1_000_000);
+
+/// What a probe would deliver at most. Amounts are drawn between both, so that nobody knows a probe by
+/// its amount and treats it better than payments.
+pub const PROBE_AMOUNT_MAX: Msat = Msat::new(5_000_000);
 
 /// A fellow that is well is probed about this often: within a day a failure rate of a tenth shows.
 pub const PROBE_INTERVAL: Millis = Millis::from_hours(1);
@@ -21,11 +25,11 @@ pub const PROBES_PER_HOUR: u32 = 8;
 /// Tor within a minute.
 pub const PROBE_PATIENCE: Millis = Millis::from_secs(300);
 
-/// Probes that one fellow may hold at a time: enough to convict it, and 8,000 sat locked at most.
+/// Probes that one fellow may hold at a time: enough to convict it, and 40,000 sat locked at most.
 pub const PROBES_HELD: usize = 8;
 
 /// A probe leaves a fellow only by a channel of which it says that it can send this many times the
-/// probe: then too little balance is no excuse, whatever was paid since it said so.
+/// largest probe: then too little balance is no excuse, whatever was paid since it said so.
 pub const PROBE_HEADROOM: u64 = 20;
 
 /// A probe leaves a fellow by one of this many of its channels, those to the best connected peers.
