@@ -9,6 +9,7 @@ use hive_node::Agent;
 use hive_node::clock::{Clock, ManualClock};
 use hive_node::config::{Config, OracleConfig};
 use hive_node::control::{Client, CommandName};
+use hive_node::driver::blocking_jobs;
 use hive_node::http::HttpConfig;
 use hive_policy::Mode;
 use hive_policy::oracle::{DecisionPacket, OracleReply, OracleVerdict, PACKET_VERSION};
@@ -104,6 +105,7 @@ impl World {
             secret: Secret::new(SECRET.to_vec()).unwrap(),
         });
         let node = founder();
+        tokio::spawn(tick(clock.clone()));
         let agent = Agent::start(&config, node.clone(), move |_| clock as Arc<dyn Clock>);
         let agent = agent.await.unwrap();
         let events = agent.events();
@@ -162,6 +164,16 @@ impl World {
     async fn end(self) {
         drop(self.stop);
         self.task.await.unwrap().unwrap();
+    }
+}
+
+/// Time passes while nothing is under way: a slow machine must not look like a late oracle.
+async fn tick(clock: Arc<ManualClock>) {
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        if blocking_jobs() == 0 {
+            clock.advance(Millis::new(500));
+        }
     }
 }
 
