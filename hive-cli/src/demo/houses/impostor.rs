@@ -4,11 +4,10 @@
 //! questions' actions, so that chance on the network decides nothing.
 
 use crate::failure::Failure;
-use hive_node::http::SIGNATURE_HEADER;
 use hive_policy::oracle::{
     DecisionPacket, OracleReply, OracleVerdict, PACKET_VERSION, PacketAction,
 };
-use hive_policy::signature::{Secret, sign, verify};
+use hive_policy::signature::{HEADER, Secret, sign, verify};
 use hive_types::{ActionId, Nonce, Sat};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -226,11 +225,7 @@ fn json(reply: &OracleReply) -> Vec<u8> {
 fn signed(secret: &Secret, reply: &OracleReply, packet: &DecisionPacket) -> Vec<u8> {
     let body = json(reply);
     let signature = sign(secret.as_bytes(), packet.issued_at_unix_ms, &body);
-    http(
-        "200 OK",
-        &format!("{SIGNATURE_HEADER}: {signature}\r\n"),
-        &body,
-    )
+    http("200 OK", &format!("{HEADER}: {signature}\r\n"), &body)
 }
 
 fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -269,5 +264,5 @@ fn whole(bytes: &[u8]) -> Option<(String, Vec<u8>)> {
     let length: usize = header("content-length")?.parse().ok()?;
     let body = bytes.get(end + 4..)?;
     let body = body.get(..length)?;
-    Some((header(SIGNATURE_HEADER)?.to_owned(), body.to_vec()))
+    Some((header(HEADER)?.to_owned(), body.to_vec()))
 }
