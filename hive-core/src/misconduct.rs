@@ -12,10 +12,10 @@ use hive_proto::{RecordKind, Sealed, Slot};
 use hive_state::merged::Standing;
 use hive_types::limits::{
     FELLOW_FRAMES_PER_MINUTE, FLOOD_SPAN, FORGERIES, FORGERY_WINDOW, FORK_GRACE, HEARTBEAT_STALE,
-    IDLE_LOCKS, LOCK_START_BLOCKS, LOCK_WORD_BLOCKS,
+    IDLE_LOCKS, LOCK_KEPT_BLOCKS, LOCK_START_BLOCKS, LOCK_WORD_BLOCKS,
 };
-use hive_types::{Elapsed, Millis, NodeId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use hive_types::{BlockHeight, Elapsed, Millis, NodeId};
+use std::collections::{BTreeMap, VecDeque};
 
 /// How often what needs patience is looked at.
 const LOOK: Millis = Millis::from_secs(60);
@@ -28,10 +28,28 @@ pub(crate) struct Misconduct {
     /// How long authors of open forks were connected since.
     forks: BTreeMap<NodeId, Millis>,
     /// Locks that their holders neither used nor gave back, by the decision that granted them.
-    idle: BTreeMap<NodeId, BTreeSet<Slot>>,
+    idle: BTreeMap<NodeId, BTreeMap<Slot, Idle>>,
     looked: Option<Elapsed>,
     /// Items whose signatures failed in this run.
     forged_items: u64,
+}
+
+/// A lock that its holder neither used nor gave back.
+#[derive(Clone, Copy)]
+struct Idle {
+    /// The height at which it was found idle.
+    since: BlockHeight,
+    /// The newest decision then.
+    head: Slot,
+}
+
+impl Idle {
+    /// As many locks as this one counts for: one that is kept although the fleet decided other things
+    /// since, so that it could have been given back, is as bad as another one taken.
+    fn counts(&self, height: BlockHeight, head: Slot) -> usize {
+        let is_kept = height >= self.since.plus(LOCK_KEPT_BLOCKS) && head > self.head;
+        1 + usize::from(is_kept)
+    }
 }
 
 /// Frames refused without a pause.
@@ -221,15 +239,18 @@ impl Hive {
             let idle = idle_of.entry(lock.holder).or_default();
             if judge.is_used(lock, target) {
                 // In a row: what it used in between starts the count anew.
-                idle.retain(|slot| *slot > lock.slot);
+                idle.retain(|slot, _| *slot > lock.slot);
             } else if local.height >= lock.height.plus(LOCK_START_BLOCKS + LOCK_WORD_BLOCKS)
                 && is_heard
             {
-                idle.insert(lock.slot);
+                let head = member.head();
+                let since = local.height;
+                idle.entry(lock.slot).or_insert(Idle { since, head });
                 while idle.len() > IDLE_LOCKS {
                     idle.pop_first();
                 }
-                if idle.len() >= IDLE_LOCKS {
+                let of_each = idle.values().map(|idle| idle.counts(local.height, head));
+                if of_each.sum::<usize>() >= IDLE_LOCKS {
                     squatters.push((lock.holder, *target));
                 }
             }
@@ -237,7 +258,7 @@ impl Hive {
         self.misconduct.idle = idle_of;
         for (holder, target) in squatters {
             let evidence = format!(
-                "took {IDLE_LOCKS} locks in a row, the last one on {target}, and neither opened nor gave them back"
+                "took locks, the last one on {target}, and neither opened nor gave them back"
             );
             self.flag(holder, FlagKind::Squatting, &evidence);
         }

@@ -141,7 +141,7 @@ pub fn simulate(config: &SimConfig, mut trace: Option<&mut dyn FnMut(&str)>) -> 
         .adversaries
         .min(SimConfig::adversaries_max(config.members));
     let mut rogues = Rogues::draw(&config.bytes(), config.members, count, &config.kinds);
-    let mut faults = faults(config, calm, &rogues).into_iter().peekable();
+    let mut faults = faults(config, calm).into_iter().peekable();
     let mut operators = Operators::new(config);
     let (mut at, mut stopped) = (0, None);
     while stopped.is_none_or(|stopped| at < stopped + AGREE) {
@@ -180,9 +180,9 @@ pub fn simulate(config: &SimConfig, mut trace: Option<&mut dyn FnMut(&str)>) -> 
     report(config, &stage, &rogues, more)
 }
 
-/// What goes wrong. Where adversaries are, they take the places of liars and copied agents, and none of
-/// them leaves.
-fn faults(config: &SimConfig, calm: u64, rogues: &Rogues) -> Vec<(u64, Fault)> {
+/// What goes wrong. Where adversaries are, they take the places of liars and copied agents, and nobody
+/// leaves: of seven, two that lie, one that is restored and one that leaves are no majority any more.
+fn faults(config: &SimConfig, calm: u64) -> Vec<(u64, Fault)> {
     if !config.faults {
         return Vec::new();
     }
@@ -192,8 +192,7 @@ fn faults(config: &SimConfig, calm: u64, rogues: &Rogues) -> Vec<(u64, Fault)> {
     faults.retain(|(due, _)| *due < calm);
     if config.adversaries > 0 {
         faults.retain(|(_, fault)| match fault {
-            Fault::Lie(..) | Fault::Clone(_) => false,
-            Fault::Leave(member) => !rogues.is_one(*member),
+            Fault::Lie(..) | Fault::Clone(_) | Fault::Leave(_) => false,
             _ => true,
         });
     }

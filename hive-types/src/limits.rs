@@ -486,6 +486,9 @@ pub const FORK_GRACE: Millis = Millis::from_secs(30 * 60);
 /// Blocks after [`LOCK_START_BLOCKS`] that word of an open, or of its end, has to arrive.
 pub const LOCK_WORD_BLOCKS: u32 = 2;
 
+/// An idle lock that its holder keeps for so many blocks more, two hours, counts twice.
+pub const LOCK_KEPT_BLOCKS: u32 = 12;
+
 /// Locks in a row that their holder neither used nor gave back, after which it is a squatter.
 pub const IDLE_LOCKS: usize = 2;
 

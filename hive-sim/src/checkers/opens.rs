@@ -308,7 +308,9 @@ impl Checker for PoliciesArePermitted {
 
 impl PoliciesArePermitted {
     fn look(&mut self, scene: &Scene<'_>, found: &mut Vec<String>) {
-        let nodes: BTreeSet<NodeId> = scene.agents.iter().map(|agent| agent.node()).collect();
+        // A cheat sets what it likes.
+        let honest = scene.agents.iter().filter(|agent| !agent.record().liar);
+        let nodes: BTreeSet<NodeId> = honest.map(|agent| agent.node()).collect();
         for node in nodes {
             let Ok(snapshot) = scene.world.snapshot(node) else {
                 continue;

@@ -32,6 +32,8 @@ struct Rogue {
     member: usize,
     kind: Adversary,
     due: u64,
+    turned: bool,
+    /// A squatter begins with the first lock that it gets.
     began: Option<u64>,
     found: Option<u64>,
     blamers: BTreeSet<usize>,
@@ -63,6 +65,7 @@ impl Rogues {
                 member,
                 kind: *kind,
                 due: rng.between(ONSET.0, ONSET.1),
+                turned: false,
                 began: None,
                 found: None,
                 blamers: BTreeSet::new(),
@@ -87,14 +90,18 @@ impl Rogues {
         let now = stage.elapsed();
         for rogue in &mut self.all {
             let is_full = tier_of(&stage.fleet, rogue.member) == Some(Tier::Full);
-            if rogue.began.is_none() && now >= rogue.due && is_full {
-                rogue.began = Some(now);
+            if !rogue.turned && now >= rogue.due && is_full {
+                rogue.turned = true;
                 let lie = rogue.kind.lie(&mut stage.rng);
                 stage.fleet.set_lie(rogue.member, Some(lie));
                 let (member, kind) = (rogue.member, rogue.kind.name());
                 stage
                     .fleet
                     .note(|| format!("m{member} turns {kind}: {lie:?}"));
+            }
+            let holds = rogue.kind != Adversary::Squatter || holds_lock(&stage.fleet, rogue.member);
+            if rogue.turned && rogue.began.is_none() && holds {
+                rogue.began = Some(now);
             }
             // A flood that everybody knows of shows nothing more, and costs the most to simulate.
             let is_known = rogue.kind == Adversary::Flooder && rogue.found.is_some();
@@ -196,7 +203,7 @@ impl Rogues {
 
     /// They mend their ways; what their machines made of it goes with a restart.
     pub(super) fn stop(&mut self, stage: &mut Stage) {
-        for rogue in self.all.iter().filter(|rogue| rogue.began.is_some()) {
+        for rogue in self.all.iter().filter(|rogue| rogue.turned) {
             stage.fleet.set_lie(rogue.member, None);
             stage.fleet.crash(rogue.member);
         }
@@ -265,6 +272,15 @@ fn tier_of(fleet: &Fleet, member: usize) -> Option<Tier> {
     let newest = fleet.chain().newest(&hive)?;
     let seat = newest.after.members().get(&fleet.node(member))?;
     Some(seat.tier)
+}
+
+fn holds_lock(fleet: &Fleet, member: usize) -> bool {
+    let hive = fleet.agents()[member].disk().hive();
+    let newest = hive.and_then(|hive| fleet.chain().newest(&hive));
+    newest.is_some_and(|newest| {
+        let mut locks = newest.after.locks().values();
+        locks.any(|lock| lock.holder == fleet.node(member))
+    })
 }
 
 /// Whether most of the honest full members to whom it shows have blamed it.
