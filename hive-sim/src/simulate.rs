@@ -191,10 +191,9 @@ fn faults(config: &SimConfig, calm: u64) -> Vec<(u64, Fault)> {
     // What would end later ends with all others when faults stop.
     faults.retain(|(due, _)| *due < calm);
     if config.adversaries > 0 {
-        faults.retain(|(_, fault)| match fault {
-            Fault::Lie(..) | Fault::Clone(_) | Fault::Leave(_) => false,
-            _ => true,
-        });
+        let is_other =
+            |fault: &Fault| !matches!(fault, Fault::Lie(..) | Fault::Clone(_) | Fault::Leave(_));
+        faults.retain(|(_, fault)| is_other(fault));
     }
     faults
 }

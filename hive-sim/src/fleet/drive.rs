@@ -152,7 +152,8 @@ impl Fleet {
             NodeEvent::PeerConnected { peer, features } => self.connected(agent, *peer, features),
             NodeEvent::PeerDisconnected { peer } => self.disconnected(agent, *peer),
             NodeEvent::Message { from, kind, bytes } if *kind == MESSAGE_TYPE => {
-                let (from, bytes) = (*from, bytes.as_slice());
+                let (from, bytes) = (*from, self.let_in(agent, bytes));
+                let bytes = bytes.as_slice();
                 self.input(agent, Input::Message { from, bytes });
             }
             NodeEvent::Message { .. } => {}

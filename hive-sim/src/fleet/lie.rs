@@ -133,6 +133,29 @@ impl super::Agent {
     }
 }
 
+impl Fleet {
+    /// What reaches a liar's machine. One that signs two contents does not let itself be told of it: it would
+    /// take itself for a restored backup, or for a copy, and stop.
+    pub(super) fn let_in(&self, agent: usize, bytes: &[u8]) -> Vec<u8> {
+        let node = self.agents[agent].node;
+        let is_own = |item: &Item| match item {
+            Item::Record(bytes) => {
+                Record::parse(bytes.clone()).is_ok_and(|record| record.fields().author == node)
+            }
+            Item::Proof { manifest, .. } => manifest.certification().node == node,
+            Item::Epoch(_) => false,
+        };
+        match (self.agents[agent].lie, Message::from_frame(bytes)) {
+            (Some(Lie::Equivocates), Ok(Message::Delta(mut delta))) => {
+                delta.items.retain(|item| !is_own(item));
+                let frame = Message::Delta(delta).to_frame();
+                frame.unwrap_or_else(|_| bytes.to_vec())
+            }
+            _ => bytes.to_vec(),
+        }
+    }
+}
+
 /// The frame with each record replaced for which `other` gives another one.
 fn map_records(bytes: Vec<u8>, other: impl Fn(&Record) -> Option<Vec<u8>>) -> Vec<u8> {
     let Ok(Message::Delta(mut delta)) = Message::from_frame(&bytes) else {

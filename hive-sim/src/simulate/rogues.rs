@@ -4,10 +4,11 @@ use super::scene::Stage;
 use crate::checkers::Violation;
 use crate::faults::MINUTE;
 use crate::fleet::{Adversary, Fleet};
-use crate::world::Rng;
+use crate::world::{ChannelInfo, Rng};
 use hive_core::Event;
 use hive_policy::conduct::FlagKind;
-use hive_types::{NodeId, Tier};
+use hive_proto::{Record, Version};
+use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, Tier};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,13 +100,20 @@ impl Rogues {
                     .fleet
                     .note(|| format!("m{member} turns {kind}: {lie:?}"));
             }
-            let holds = rogue.kind != Adversary::Squatter || holds_lock(&stage.fleet, rogue.member);
-            if rogue.turned && rogue.began.is_none() && holds {
+            let holds = match rogue.kind {
+                Adversary::Squatter => holds_lock(&stage.fleet, rogue.member),
+                Adversary::Equivocator => {
+                    rogue.turned && holds_two(&stage.fleet, stage.fleet.node(rogue.member))
+                }
+                _ => true,
+            };
+            let shows = holds && !concerned(stage, rogue).is_empty();
+            if rogue.turned && rogue.began.is_none() && shows {
                 rogue.began = Some(now);
             }
             // A flood that everybody knows of shows nothing more, and costs the most to simulate.
             let is_known = rogue.kind == Adversary::Flooder && rogue.found.is_some();
-            if rogue.began.is_some() && !is_known {
+            if rogue.turned && holds && !is_known {
                 stage.fleet.misbehave(rogue.member);
             }
         }
@@ -285,23 +293,70 @@ fn holds_lock(fleet: &Fleet, member: usize) -> bool {
 
 /// Whether most of the honest full members to whom it shows have blamed it.
 fn is_found(stage: &Stage, rogue: &Rogue) -> bool {
-    let fleet = &stage.fleet;
-    let node = fleet.node(rogue.member);
-    let shows_to = |other: NodeId| match rogue.kind.shows_in_channels() {
-        true => fleet.world().channels().any(|channel| {
-            channel.nodes.contains(&node)
-                && channel.nodes.contains(&other)
-                && channel.scid.is_some()
-        }),
-        false => fleet.world().is_connected(node, other),
-    };
-    let concerned: Vec<usize> = (0..stage.members)
-        .filter(|member| fleet.agents()[*member].is_honest())
-        .filter(|member| tier_of(fleet, *member) == Some(Tier::Full))
-        .filter(|member| shows_to(fleet.node(*member)))
-        .collect();
+    let concerned = concerned(stage, rogue);
     let blame = concerned
         .iter()
         .filter(|member| rogue.blamers.contains(member));
     !concerned.is_empty() && 2 * blame.count() > concerned.len()
+}
+
+/// The honest full members to whom it shows.
+fn concerned(stage: &Stage, rogue: &Rogue) -> Vec<usize> {
+    let fleet = &stage.fleet;
+    let node = fleet.node(rogue.member);
+    let shows_to = |other: NodeId| match rogue.kind.shows_in_channels() {
+        true => fleet
+            .world()
+            .channels()
+            .any(|channel| shows_in(rogue.kind, &channel, [node, other])),
+        false => fleet.world().is_connected(node, other),
+    };
+    (0..stage.members)
+        .filter(|member| fleet.agents()[*member].is_honest())
+        .filter(|member| tier_of(fleet, *member) == Some(Tier::Full))
+        .filter(|member| shows_to(fleet.node(*member)))
+        .collect()
+}
+
+/// Whether a channel of these two shows to the second what the first one does. To claim all of a channel is
+/// no lie where the other end holds next to nothing, and a small limit is no fault where little could be sent.
+fn shows_in(kind: Adversary, channel: &ChannelInfo, [rogue, other]: [NodeId; 2]) -> bool {
+    let side = |node| channel.nodes.iter().position(|end| *end == node);
+    let (Some(own), Some(others), Some(_)) = (side(rogue), side(other), channel.scid) else {
+        return false;
+    };
+    let fifth = Msat::new(channel.capacity.to_msat_saturating().get() / 5);
+    match kind {
+        Adversary::CapacityLiar => channel.balances[others] > fifth,
+        _ => asks(&channel.policies[own]) || channel.balances[own] > fifth,
+    }
+}
+
+/// Whether a policy asks anything for a payment, or lets none pass.
+fn asks(policy: &ChannelPolicy) -> bool {
+    let inbound = policy.inbound_ppm > 0 || policy.inbound_base_msat > 0;
+    policy.rate > Ppm::ZERO || !policy.base.is_zero() || inbound || policy.disabled
+}
+
+/// Whether two honest members hold two contents that this node signed under one version. Until then it has
+/// deceived nobody: its own machine may have met what it signed, and stopped.
+fn holds_two(fleet: &Fleet, node: NodeId) -> bool {
+    let honest = fleet.agents().iter().filter(|agent| agent.is_honest());
+    let mut known: BTreeMap<(&[u8], Version), &[u8]> = BTreeMap::new();
+    for agent in honest {
+        let records = agent.disk().stored.records.iter();
+        for ((_, key), bytes) in records.filter(|((author, _), _)| *author == node) {
+            let Ok(record) = Record::parse(bytes.clone()) else {
+                continue;
+            };
+            let place = (key.as_slice(), record.fields().version);
+            if known
+                .insert(place, bytes)
+                .is_some_and(|other| other != bytes)
+            {
+                return true;
+            }
+        }
+    }
+    false
 }
