@@ -27,6 +27,7 @@
 //! ```
 
 pub mod checkers;
+pub mod crashes;
 pub mod faults;
 pub mod fleet;
 #[doc(hidden)]

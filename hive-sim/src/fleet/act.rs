@@ -76,6 +76,9 @@ impl Fleet {
         }
         match self.choose(agent, id, &permit) {
             Ok(prepared) => {
+                if self.stops(agent, Step::Prepared) {
+                    return;
+                }
                 let this = &mut self.agents[agent];
                 this.opening = is_open.then_some(id).or(this.opening);
                 this.disk.prepared.insert(id, prepared);
@@ -111,7 +114,7 @@ impl Fleet {
     }
 
     /// Outputs that pay for the channel and its fee, the largest first.
-    fn choose_inputs(
+    pub(super) fn choose_inputs(
         &self,
         agent: usize,
         open: &OpenChannel,
@@ -153,6 +156,9 @@ impl Fleet {
         let Some(prepared) = self.agents[agent].disk.prepared.get(&id).cloned() else {
             return;
         };
+        if self.stops(agent, Step::Executed) {
+            return;
+        }
         let result = match (permit.action(), &prepared) {
             (Action::Open(open), Prepared::Open { inputs }) => {
                 match self.begin_below(agent, permit) {
@@ -192,7 +198,7 @@ impl Fleet {
         }
     }
 
-    fn open(
+    pub(super) fn open(
         &mut self,
         agent: usize,
         id: ActionId,
@@ -260,7 +266,7 @@ impl Fleet {
         }
     }
 
-    fn rebalance(
+    pub(super) fn rebalance(
         &mut self,
         agent: usize,
         id: ActionId,
@@ -273,7 +279,10 @@ impl Fleet {
         if let Err(error) = made {
             return Some(not_done(&error.to_string()));
         }
-        self.send_route(agent, id, hash, &moved.hops)
+        match self.step(agent, Step::Invoiced) {
+            true => None,
+            false => self.send_route(agent, id, hash, &moved.hops),
+        }
     }
 
     fn probe(
@@ -383,7 +392,8 @@ impl Fleet {
         let ids: Vec<ActionId> = unfinished.map(|action| action.id).collect();
         for id in ids {
             self.totals.reconciled += 1;
-            let result = self.what_became(agent, id);
+            let anew = self.begin_anew(agent, id);
+            let result = anew.unwrap_or_else(|| self.what_became(agent, id));
             if matches!(result, ActionResult::Unknown { .. }) {
                 self.later(agent, PURSUE_MS, Task::Pursue { id });
             }
@@ -467,7 +477,7 @@ impl Fleet {
     }
 }
 
-fn payment_hash(preimage: &[u8; 32]) -> Digest {
+pub(super) fn payment_hash(preimage: &[u8; 32]) -> Digest {
     use bitcoin::hashes::{Hash, sha256};
     Digest::from_bytes(sha256::Hash::hash(preimage).to_byte_array())
 }

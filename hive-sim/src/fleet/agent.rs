@@ -1,6 +1,7 @@
 //! One agent: a machine, its disk, its clock, and what its driver remembers between two inputs.
 
 use super::lie::Lie;
+use super::path::Path;
 use hive_core::{Config, Hive, Stored};
 use hive_proto::{Manifest, MemberSecret, codec};
 use hive_types::{ActionId, ChannelPolicy, Digest, HiveId, NodeId, OutPoint};
@@ -87,6 +88,13 @@ pub enum CrashPoint {
     BeforeExecution,
     /// Between the execution of an action and the word of it.
     AfterExecution,
+    /// Before or after a step on the path of an action that is followed, see [`super::Fleet::follow`].
+    OnPath {
+        /// Which step, counted from 0.
+        step: usize,
+        /// Before it: a write is torn, a call to the node never made.
+        is_before: bool,
+    },
 }
 
 /// A defect in the driver, to show that a checker finds it.
@@ -108,6 +116,8 @@ pub enum Defect {
     OpensTwice,
     /// Every open goes to this node instead.
     OpensTo(NodeId),
+    /// What was prepared is forgotten by a restart: whatever has no end yet is begun anew.
+    BeginsAnew,
     /// Opens pay many times what the permit allows.
     Overpays,
     /// Actions are never executed.
@@ -155,6 +165,7 @@ pub struct Agent {
     pub(super) opening: Option<ActionId>,
     pub(super) armed: Option<CrashPoint>,
     pub(super) counting: bool,
+    pub(super) path: Option<Path>,
     pub(super) ticked_at: Option<u64>,
     pub(super) remembered: VecDeque<Vec<u8>>,
     pub(super) record: Record,
@@ -180,6 +191,7 @@ impl Agent {
             opening: None,
             armed: None,
             counting: false,
+            path: None,
             ticked_at: None,
             remembered: VecDeque::new(),
             record: Record::default(),

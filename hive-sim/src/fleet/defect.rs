@@ -1,13 +1,15 @@
 //! Drivers with a defect put in, to show that checkers find it.
 
 use super::Fleet;
-use super::agent::{Agent, Defect};
-use hive_core::{Change, ChangeSet};
+use super::act::payment_hash;
+use super::agent::{Agent, Defect, Prepared};
+use crate::world::hash_of;
+use hive_core::{ActionResult, Change, ChangeSet};
 use hive_proto::{
     Counter, Message, Record, RecordBody, RecordFields, RecordKind, Routed, SealDomain, Sealed,
     Statement, Version, codec, keys,
 };
-use hive_types::{BlockHeight, Intent, Msat, NodeId, Sat};
+use hive_types::{Action, ActionId, BlockHeight, Intent, Msat, NodeId, Sat};
 
 impl Fleet {
     /// What a driver with a defect sends in place of a frame.
@@ -19,6 +21,32 @@ impl Fleet {
                 vec![hide_acceptance(&self.agents[agent], &bytes).unwrap_or(bytes)]
             }
             _ => vec![bytes],
+        }
+    }
+
+    /// What comes of it when a driver with a defect does once more what it does not remember.
+    pub(super) fn begin_anew(&mut self, agent: usize, id: ActionId) -> Option<ActionResult> {
+        let this = &mut self.agents[agent];
+        if this.defect != Some(Defect::BeginsAnew) {
+            return None;
+        }
+        let any_cost = Msat::new(u64::MAX);
+        match this.disk.stored.actions.get(&id)?.action().clone() {
+            Action::Open(open) => {
+                let (inputs, _) = self.choose_inputs(agent, &open, any_cost).ok()?;
+                Some(self.open(agent, id, &open, &inputs, any_cost))
+            }
+            Action::Rebalance(moved) => {
+                let preimage = hash_of("anew", &[id.as_bytes(), &this.life.to_le_bytes()]);
+                let hash = payment_hash(&preimage);
+                let prepared = Prepared::Payment { preimage, hash };
+                this.disk.prepared.insert(id, prepared);
+                let ended = self.rebalance(agent, id, &moved, preimage, hash);
+                Some(ended.unwrap_or(ActionResult::Unknown {
+                    reason: "it was begun anew".to_owned(),
+                }))
+            }
+            Action::SetPolicy(_) | Action::Probe(_) => None,
         }
     }
 

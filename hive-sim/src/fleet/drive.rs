@@ -21,13 +21,20 @@ const PLAN_SLOWER: u64 = 15;
 /// A wall clock that is ahead by more than this at a start opens spending windows that are not over.
 const SLEPT_MS: i64 = 60_000;
 
-/// Where in a step a crash may strike.
+/// What a driver does between two moments at which it may crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
+    /// A write to the store.
     Write,
+    /// Another output of the machine.
     Output,
+    /// What an action needs was chosen and written down.
     Prepared,
+    /// The node was told of the invoice of a payment to itself.
+    Invoiced,
+    /// The node was told to do it.
     Executed,
+    /// The machine was told how it ended, and all that it answered was done.
     Told,
 }
 
@@ -245,11 +252,14 @@ impl Fleet {
                 Output::Persist(_) => Step::Write,
                 _ => Step::Output,
             };
-            if matches!(&output, Output::Persist(changes) if opens(changes)) {
-                self.begin_count(agent);
+            if let Output::Persist(changes) = &output {
+                self.set_out(agent, changes);
+                if opens(changes) {
+                    self.begin_count(agent);
+                }
             }
             if self.tears(agent, step) {
-                self.totals.torn_writes += 1;
+                self.totals.torn_writes += u64::from(step == Step::Write);
                 return self.crash(agent);
             }
             self.perform(agent, output);
@@ -265,11 +275,12 @@ impl Fleet {
     }
 
     /// Whether a crash strikes before this step is done.
-    fn tears(&self, agent: usize, step: Step) -> bool {
+    pub(super) fn tears(&self, agent: usize, step: Step) -> bool {
         let this = &self.agents[agent];
         match this.armed {
             Some(CrashPoint::TornWrite) => step == Step::Write,
             Some(CrashPoint::OpenSteps(0)) => this.counting && step == Step::Write,
+            Some(CrashPoint::OnPath { step, is_before }) => is_before && this.is_next(step),
             _ => false,
         }
     }
@@ -277,10 +288,14 @@ impl Fleet {
     /// Whether a crash strikes after this step.
     pub(super) fn strikes(&mut self, agent: usize, step: Step) -> bool {
         let this = &mut self.agents[agent];
+        let place = this.walk(step);
         match (&mut this.armed, step) {
             (Some(CrashPoint::AfterWrite), Step::Write)
             | (Some(CrashPoint::BeforeExecution), Step::Prepared)
             | (Some(CrashPoint::AfterExecution), Step::Executed) => true,
+            (Some(CrashPoint::OnPath { step, is_before }), _) => {
+                !*is_before && place == Some(*step)
+            }
             (Some(CrashPoint::Steps(left)), _) => count_down(left),
             (Some(CrashPoint::OpenSteps(left)), _) if this.counting => count_down(left),
             _ => false,
@@ -365,6 +380,15 @@ impl Fleet {
     fn emit(&mut self, agent: usize, event: Event) {
         self.note(|| format!("m{agent} {event:?}"));
         self.events.push((self.world.now(), agent, event));
+    }
+
+    /// Whether a crash strikes before this step, which is then not taken.
+    pub(super) fn stops(&mut self, agent: usize, step: Step) -> bool {
+        let stops = self.tears(agent, step);
+        if stops {
+            self.crash(agent);
+        }
+        stops
     }
 
     pub(super) fn step(&mut self, agent: usize, step: Step) -> bool {

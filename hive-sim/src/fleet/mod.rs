@@ -27,10 +27,12 @@ mod defect;
 mod drive;
 mod lie;
 mod noise;
+mod path;
 mod totals;
 
 pub use adversary::Adversary;
 pub use agent::{Agent, CrashPoint, Defect, Disk, Prepared, Record};
+pub use drive::Step;
 pub use lie::{Cheat, Lie};
 pub use totals::FleetTotals;
 

@@ -159,6 +159,20 @@ impl World {
         self.payments.states.get(&(ix, hash)).copied()
     }
 
+    /// All payments that a node was given with [`World::send_route`], by hash.
+    ///
+    /// # Errors
+    /// An unknown node.
+    pub fn payments(
+        &self,
+        node: NodeId,
+    ) -> Result<impl Iterator<Item = (Digest, PaymentState)>, NodeError> {
+        let ix = self.ix(node)?;
+        let all = self.payments.states.iter();
+        let own = all.filter(move |((payer, _), _)| *payer == ix);
+        Ok(own.map(|((_, hash), state)| (*hash, *state)))
+    }
+
     /// Sends a payment along a route. Its end comes as [`NodeEvent::PaymentResult`]; a hash that no
     /// invoice has makes it a probe, which fails at the final node at the latest. A hash whose payment
     /// failed can be sent again.

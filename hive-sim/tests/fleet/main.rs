@@ -8,6 +8,7 @@ mod bans;
 mod checkers;
 mod conduct;
 mod corridors;
+mod crashes;
 mod graphs;
 mod locks;
 mod money;
