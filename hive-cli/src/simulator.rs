@@ -109,6 +109,8 @@ struct Summary {
 struct Found {
     runs: u64,
     found: u64,
+    /// Those that nobody had to know of when the run ended.
+    undecided: u64,
     median_seconds: u64,
     worst_seconds: u64,
     #[serde(skip)]
@@ -116,8 +118,9 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, found_after_ms: Option<u64>) {
+    fn add(&mut self, found_after_ms: Option<u64>, undecided: bool) {
         self.runs += 1;
+        self.undecided += u64::from(undecided);
         if let Some(millis) = found_after_ms {
             self.found += 1;
             self.seconds.push(millis / 1_000);
@@ -243,9 +246,9 @@ impl Summary {
         self.false_flags += report.false_flags;
         for adversary in report.adversaries {
             // One that never became a full member had no time to misbehave.
-            if adversary.began_ms.is_some() {
+            if adversary.began_ms.is_some() || adversary.undecided {
                 let found = self.adversaries.entry(adversary.kind).or_default();
-                found.add(adversary.found_after_ms);
+                found.add(adversary.found_after_ms, adversary.undecided);
             }
         }
         let (totals, fleet) = (report.totals, report.totals.fleet);
@@ -334,8 +337,9 @@ impl Summary {
             lines.push(format!("{name}_runs {} count -", found.runs));
             lines.push(format!(
                 "{name}_missed {} count 0",
-                found.runs - found.found
+                found.runs - found.found - found.undecided
             ));
+            lines.push(format!("{name}_undecided {} count -", found.undecided));
             lines.push(format!("{name}_found_median {} s -", found.median_seconds));
             lines.push(format!("{name}_found_worst {} s -", found.worst_seconds));
         }
@@ -378,9 +382,10 @@ mod tests {
     fn the_time_to_find_is_told_by_median_and_worst() {
         let mut found = Found::default();
         for millis in [Some(9_000), None, Some(1_000), Some(5_000)] {
-            found.add(millis);
+            found.add(millis, false);
         }
-        assert_eq!((found.runs, found.found), (4, 3));
+        found.add(None, true);
+        assert_eq!((found.runs, found.found, found.undecided), (5, 3, 1));
         assert_eq!((found.median_seconds, found.worst_seconds), (5, 9));
     }
 

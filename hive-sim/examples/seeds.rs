@@ -41,10 +41,11 @@ fn main() {
             let minutes = |ms: Option<u64>| ms.map(|ms| ms / 60_000);
             let (began, after) = (adversary.began_ms, adversary.found_after_ms);
             println!(
-                "  {}: began {:?} found after {:?} min",
+                "  {}: began {:?} found after {:?} min, undecided {}",
                 adversary.kind,
                 minutes(began),
-                minutes(after)
+                minutes(after),
+                adversary.undecided
             );
         }
         println!("  false flags {}", report.false_flags);

@@ -36,4 +36,4 @@ pub mod generate;
 mod simulate;
 pub mod world;
 
-pub use simulate::{AdversaryReport, SimConfig, SimReport, SimTotals, simulate};
+pub use simulate::{AdversaryReport, Planted, SimConfig, SimReport, SimTotals, simulate};

@@ -12,10 +12,11 @@
 mod operator;
 mod rogues;
 mod scene;
+mod squat;
 
 use crate::checkers::{self, Violation};
 use crate::faults::{Fault, FaultPlan, MINUTE};
-use crate::fleet::{Adversary, FleetTotals};
+use crate::fleet::{Adversary, Defect, FleetTotals};
 use crate::world::LinkTotals;
 use hive_types::{Digest, Millis};
 use operator::Operators;
@@ -49,6 +50,17 @@ pub struct SimConfig {
     pub adversaries: usize,
     /// What they may do; drawn from these.
     pub kinds: Vec<Adversary>,
+    /// A defect put in, to show that a checker finds it.
+    pub planted: Option<Planted>,
+}
+
+/// What a checker of adversaries and of blame has to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// The driver of this member has a defect, and the member counts as honest.
+    In(usize, Defect),
+    /// Adversaries do nothing, so that nobody can find them.
+    TameAdversaries,
 }
 
 impl SimConfig {
@@ -63,6 +75,7 @@ impl SimConfig {
             payments_per_hour: 60,
             adversaries: 0,
             kinds: Adversary::ALL.to_vec(),
+            planted: None,
         }
     }
 
@@ -137,10 +150,10 @@ pub fn simulate(config: &SimConfig, mut trace: Option<&mut dyn FnMut(&str)>) -> 
     }
     let end = config.minutes * MINUTE;
     let calm = (end * 3 / 4).min(end.saturating_sub(20 * MINUTE));
-    let count = config
-        .adversaries
-        .min(SimConfig::adversaries_max(config.members));
-    let mut rogues = Rogues::draw(&config.bytes(), config.members, count, &config.kinds);
+    let mut rogues = Rogues::draw(config);
+    if let Some(Planted::In(member, defect)) = config.planted {
+        stage.fleet.set_defect(member, Some(defect));
+    }
     let mut faults = faults(config, calm).into_iter().peekable();
     let mut operators = Operators::new(config);
     let (mut at, mut stopped) = (0, None);
@@ -221,7 +234,7 @@ fn report(config: &SimConfig, stage: &Stage, rogues: &Rogues, more: Vec<Violatio
         violations,
         trace_hash: hash.to_string(),
         totals: totals.with_links(fleet.world().link_totals()),
-        adversaries: rogues.reports(),
+        adversaries: rogues.reports(stage),
         false_flags: rogues.false_flags(),
     }
 }

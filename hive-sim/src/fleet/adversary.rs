@@ -73,13 +73,12 @@ impl Adversary {
         matches!(self, Self::FeeCheat | Self::CapacityLiar)
     }
 
-    /// The time within which most of those to whom it shows have to blame it. A squatter is known once
-    /// two of its locks are past the block from which on it may not start, which blocks decide; one who
-    /// accepts twice once somebody proposes something; all others within two hours, partitions and
-    /// their own time off line included.
+    /// The time within which most of those to whom it shows have to blame it, partitions and their own
+    /// time off line included. It counts from when it shows to somebody: a squatter once
+    /// its locks are past the block from which on it may not start, which blocks decide. One who accepts
+    /// twice shows once somebody proposes something.
     pub const fn found_within(self) -> Millis {
         match self {
-            Self::Squatter => Millis::from_hours(8),
             Self::DoubleAccepter => Millis::from_hours(4),
             _ => Millis::from_hours(3),
         }

@@ -1,6 +1,8 @@
 //! Members that turn bad, who finds them, and who is blamed without cause.
 
 use super::scene::Stage;
+use super::squat::Squat;
+use super::{Planted, SimConfig};
 use crate::checkers::Violation;
 use crate::faults::MINUTE;
 use crate::fleet::{Adversary, Fleet};
@@ -16,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const BLAME_MS: u64 = 30 * MINUTE;
 /// They turn bad within this span, once they are full members.
 const ONSET: (u64, u64) = (20 * MINUTE, 40 * MINUTE);
+/// A run waits so long for a squatter's locks to tell what it is. A lock that nobody uses ends after a
+/// day only, and where one lock is all that it got, and nothing else is decided, that is no evidence.
+const EVIDENCE_MS: u64 = 8 * 60 * MINUTE;
 
 /// How one adversary fared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,9 @@ pub struct AdversaryReport {
     pub began_ms: Option<u64>,
     /// How long most of those to whom it shows took to blame it.
     pub found_after_ms: Option<u64>,
+    /// Whether it turned bad and the run ended before anybody had to know: neither found nor missed.
+    #[serde(default)]
+    pub undecided: bool,
 }
 
 /// One of them.
@@ -34,15 +42,53 @@ struct Rogue {
     kind: Adversary,
     due: u64,
     turned: bool,
-    /// A squatter begins with the first lock that it gets.
+    /// A squatter begins with the first lock that it never uses.
     began: Option<u64>,
+    /// From when on there is enough to be found by.
+    evident: Option<u64>,
+    squat: Squat,
     found: Option<u64>,
     blamers: BTreeSet<usize>,
+}
+
+impl Rogue {
+    /// When its time to be found is over.
+    fn bound(&self) -> Option<u64> {
+        let within = self.kind.found_within().get();
+        self.evident.map(|evident| evident + within)
+    }
+
+    fn is_missed(&self, now: u64) -> bool {
+        self.bound()
+            .is_some_and(|bound| self.found.unwrap_or(now) >= bound)
+    }
+
+    /// Whether what it does shows to anybody. A fork shows once it is in honest hands.
+    fn shows(&self, stage: &Stage) -> bool {
+        let node = stage.fleet.node(self.member);
+        let is_there = self.kind != Adversary::Equivocator || holds_two(&stage.fleet, node);
+        is_there && !concerned(stage, self).is_empty()
+    }
+
+    /// What it did so far: a squatter by its locks, all others from when it shows.
+    fn judge(&mut self, stage: &Stage, now: u64) {
+        if self.kind == Adversary::Squatter {
+            if self.evident.is_none() && self.found.is_none() {
+                self.squat.look(stage, self.member);
+                self.began = self.squat.began();
+                self.evident = self.squat.is_evident().then_some(now);
+            }
+        } else if self.began.is_none() && self.shows(stage) {
+            (self.began, self.evident) = (Some(now), Some(now));
+        }
+    }
 }
 
 /// All of them, and all blame.
 pub(super) struct Rogues {
     all: Vec<Rogue>,
+    /// They turn bad and do nothing: a defect of this simulator, which the checker has to find.
+    are_tame: bool,
     /// Events that were read.
     read: usize,
     /// Blame on honest members that stands, and since when.
@@ -52,8 +98,10 @@ pub(super) struct Rogues {
 }
 
 impl Rogues {
-    /// Draws `count` members and what they do, of `kinds`.
-    pub(super) fn draw(seed: &[u8; 32], members: usize, count: usize, kinds: &[Adversary]) -> Self {
+    /// Draws as many members as asked for, and what they do.
+    pub(super) fn draw(config: &SimConfig) -> Self {
+        let (seed, members, kinds) = (&config.bytes(), config.members, &config.kinds);
+        let count = config.adversaries.min(SimConfig::adversaries_max(members));
         let mut rng = Rng::new(seed, "adversaries");
         let mut left: Vec<usize> = (0..members).collect();
         let mut all = Vec::new();
@@ -68,12 +116,15 @@ impl Rogues {
                 due: rng.between(ONSET.0, ONSET.1),
                 turned: false,
                 began: None,
+                evident: None,
+                squat: Squat::default(),
                 found: None,
                 blamers: BTreeSet::new(),
             });
         }
         Self {
             all,
+            are_tame: config.planted == Some(Planted::TameAdversaries),
             read: 0,
             standing: BTreeMap::new(),
             false_flags: 0,
@@ -94,26 +145,19 @@ impl Rogues {
             if !rogue.turned && now >= rogue.due && is_full {
                 rogue.turned = true;
                 let lie = rogue.kind.lie(&mut stage.rng);
-                stage.fleet.set_lie(rogue.member, Some(lie));
+                let does = (!self.are_tame).then_some(lie);
+                stage.fleet.set_lie(rogue.member, does);
                 let (member, kind) = (rogue.member, rogue.kind.name());
                 stage
                     .fleet
                     .note(|| format!("m{member} turns {kind}: {lie:?}"));
             }
-            let holds = match rogue.kind {
-                Adversary::Squatter => holds_lock(&stage.fleet, rogue.member),
-                Adversary::Equivocator => {
-                    rogue.turned && holds_two(&stage.fleet, stage.fleet.node(rogue.member))
-                }
-                _ => true,
-            };
-            let shows = holds && !concerned(stage, rogue).is_empty();
-            if rogue.turned && rogue.began.is_none() && shows {
-                rogue.began = Some(now);
+            if rogue.turned {
+                rogue.judge(stage, now);
             }
             // A flood that everybody knows of shows nothing more, and costs the most to simulate.
             let is_known = rogue.kind == Adversary::Flooder && rogue.found.is_some();
-            if rogue.turned && holds && !is_known {
+            if rogue.turned && !is_known {
                 stage.fleet.misbehave(rogue.member);
             }
         }
@@ -204,8 +248,9 @@ impl Rogues {
     /// Whether nothing is left to be found in time.
     pub(super) fn is_over(&self, now: u64) -> bool {
         self.all.iter().all(|rogue| {
-            let bound = rogue.kind.found_within().get();
-            rogue.found.is_some() || rogue.began.is_none_or(|began| now >= began + bound)
+            let wait = rogue.began.map(|began| began + EVIDENCE_MS);
+            let end = rogue.bound().or(wait);
+            rogue.found.is_some() || end.is_none_or(|end| now >= end)
         })
     }
 
@@ -220,12 +265,8 @@ impl Rogues {
     /// What was broken, those included who were not found in time.
     pub(super) fn violations(&self, stage: &Stage) -> Vec<Violation> {
         let at = stage.fleet.now().get();
-        let missed = self.all.iter().filter(|rogue| {
-            let bound = rogue.kind.found_within().get();
-            rogue
-                .began
-                .is_some_and(|began| rogue.found.is_none_or(|found| found - began > bound))
-        });
+        let now = stage.elapsed();
+        let missed = self.all.iter().filter(|rogue| rogue.is_missed(now));
         let missed = missed.map(|rogue| {
             let text = format!(
                 "{}, a {}, was blamed by {:?} only",
@@ -242,7 +283,8 @@ impl Rogues {
         self.false_flags
     }
 
-    pub(super) fn reports(&self) -> Vec<AdversaryReport> {
+    pub(super) fn reports(&self, stage: &Stage) -> Vec<AdversaryReport> {
+        let now = stage.elapsed();
         let reports = self.all.iter().map(|rogue| AdversaryReport {
             kind: rogue.kind.name().to_owned(),
             began_ms: rogue.began,
@@ -250,6 +292,7 @@ impl Rogues {
                 .found
                 .zip(rogue.began)
                 .map(|(found, began)| found - began),
+            undecided: rogue.turned && rogue.found.is_none() && !rogue.is_missed(now),
         });
         reports.collect()
     }
@@ -280,15 +323,6 @@ fn tier_of(fleet: &Fleet, member: usize) -> Option<Tier> {
     let newest = fleet.chain().newest(&hive)?;
     let seat = newest.after.members().get(&fleet.node(member))?;
     Some(seat.tier)
-}
-
-fn holds_lock(fleet: &Fleet, member: usize) -> bool {
-    let hive = fleet.agents()[member].disk().hive();
-    let newest = hive.and_then(|hive| fleet.chain().newest(&hive));
-    newest.is_some_and(|newest| {
-        let mut locks = newest.after.locks().values();
-        locks.any(|lock| lock.holder == fleet.node(member))
-    })
 }
 
 /// Whether most of the honest full members to whom it shows have blamed it.

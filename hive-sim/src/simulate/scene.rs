@@ -93,6 +93,12 @@ impl Stage {
         self.fleet.now().since(self.start).get()
     }
 
+    /// Whether faults are over and every member's agent runs.
+    pub(super) fn is_well(&self) -> bool {
+        let mut agents = self.fleet.agents().iter().take(self.members);
+        self.is_calm && agents.all(crate::fleet::Agent::is_up)
+    }
+
     /// Whether an agent is a copy that somebody else's disk was run in.
     pub(super) fn has_copy(&self, member: usize) -> bool {
         let node = self.fleet.node(member);
