@@ -213,6 +213,19 @@ impl Rogues {
                         }
                     }
                 }
+                // Both contents may have met before anybody was seen to hold them.
+                Event::Equivocation { author } if fleet.agents()[*by].is_honest() => {
+                    let mut rogues = self.all.iter_mut();
+                    let forked = rogues.find(|rogue| {
+                        rogue.kind == Adversary::Equivocator
+                            && rogue.turned
+                            && fleet.node(rogue.member) == *author
+                    });
+                    if let Some(rogue) = forked {
+                        rogue.began.get_or_insert(at);
+                        rogue.evident.get_or_insert(at);
+                    }
+                }
                 Event::Unflagged { node, kind } => {
                     self.standing.remove(&(*by, *node, *kind));
                 }
