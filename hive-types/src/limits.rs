@@ -483,8 +483,9 @@ pub const FLOOD_SPAN: Millis = Millis::from_secs(60);
 /// one learns of its fork in the first exchange, and needs its own node alone for a new epoch.
 pub const FORK_GRACE: Millis = Millis::from_secs(30 * 60);
 
-/// Blocks after [`LOCK_START_BLOCKS`] that word of an open, or of its end, has to arrive.
-pub const LOCK_WORD_BLOCKS: u32 = 2;
+/// Blocks after [`LOCK_START_BLOCKS`] that word of an open, or of its end, has to arrive: an hour and a half, longer
+/// than partitions and crashes keep an honest holder from telling.
+pub const LOCK_WORD_BLOCKS: u32 = 9;
 
 /// An idle lock that its holder keeps for so many blocks more, two hours, counts twice.
 pub const LOCK_KEPT_BLOCKS: u32 = 12;
