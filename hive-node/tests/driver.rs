@@ -4,7 +4,7 @@
 mod support;
 
 use hive_core::{Change, ChangeSet, Command, Done, Output};
-use hive_node::backend::{ActError, BackendError, BackendEvent, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, BackendEvent, Reconciled};
 use hive_node::control::CommandName;
 use hive_node::driver::DriverError;
 use hive_types::Millis;
@@ -243,7 +243,7 @@ async fn what_was_under_way_is_reconciled_before_anything_else() {
     let rows = [1, 2].map(|number| Change::Action(stored(number)));
     let changes = rows.into();
     setup.store.apply(&ChangeSet { changes }).unwrap();
-    let prepared = Prepared::Policy { before: None };
+    let prepared = support::policy_prepared();
     setup.store.prepare(id(2), &prepared).unwrap();
     let answers = [
         Err(BackendError::Unreachable("still starting".into())),

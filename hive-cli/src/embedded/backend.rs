@@ -11,7 +11,6 @@ use hive_policy::Authorized;
 use hive_sim::world::{ConnectError, NodeEvent, SendError};
 use hive_types::limits::MESSAGE_TYPE;
 use hive_types::{ActionId, LocalSnapshot, NodeId};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -36,8 +35,6 @@ pub(crate) struct EmbeddedBackend {
     meter: Mutex<Meter>,
     /// The next open goes no further than this, as if the agent's machine stopped right then.
     pub(super) fuse: Mutex<Option<oneshot::Sender<ActionId>>>,
-    /// Policies that were set: an agent that asks after a restart is told.
-    pub(super) set: Mutex<BTreeMap<ActionId, Done>>,
 }
 
 impl EmbeddedBackend {
@@ -52,7 +49,6 @@ impl EmbeddedBackend {
             graph: AtomicU64::new(0),
             meter: Mutex::default(),
             fuse: Mutex::default(),
-            set: Mutex::default(),
         }
     }
 
@@ -196,10 +192,10 @@ impl LightningBackend for EmbeddedBackend {
 
     async fn reconcile(
         &self,
-        id: ActionId,
+        _: ActionId,
         prepared: &Prepared,
     ) -> Result<Reconciled, BackendError> {
-        Ok(self.reconcile_action(id, prepared))
+        Ok(self.reconcile_action(prepared))
     }
 
     async fn next_event(&self) -> Result<BackendEvent, BackendError> {

@@ -27,7 +27,11 @@ impl EmbeddedBackend {
             Action::Open(open) => self.prepare_open(open, permit),
             Action::SetPolicy(set) => {
                 let before = self.own_policy(set.channel)?;
-                Ok(Prepared::Policy { before })
+                Ok(Prepared::Policy {
+                    channel: set.channel,
+                    policy: set.policy,
+                    before,
+                })
             }
             Action::Rebalance(_) | Action::Probe(_) => {
                 // Nobody but the owner of a real node must know a preimage; here it only must be new.
@@ -100,7 +104,7 @@ impl EmbeddedBackend {
             (Action::Probe(probe), Prepared::Payment { payment_hash, .. }) => {
                 self.probe(probe, *payment_hash).await
             }
-            (Action::SetPolicy(set), Prepared::Policy { before }) => self.set(id, set, *before),
+            (Action::SetPolicy(set), Prepared::Policy { before, .. }) => self.set(set, *before),
             _ => Err(NotDone::final_("prepared for another kind of action").into()),
         };
         self.ground.ring();
@@ -200,20 +204,13 @@ impl EmbeddedBackend {
         }
     }
 
-    fn set(
-        &self,
-        id: ActionId,
-        set: &SetPolicy,
-        before: Option<ChannelPolicy>,
-    ) -> Result<Done, ActError> {
+    fn set(&self, set: &SetPolicy, before: Option<ChannelPolicy>) -> Result<Done, ActError> {
         let mut world = self.ground.world();
         let channel = world.channel_at(set.channel);
         let unknown = || NotDone::final_(format!("there is no channel {}", set.channel));
         let changed = world.set_policy(self.node, channel.ok_or_else(unknown)?, set.policy);
         changed.map_err(|error| NotDone::final_(error.to_string()))?;
-        let done = Done::Set { before };
-        held(&self.set).insert(id, done.clone());
-        Ok(done)
+        Ok(Done::Set { before })
     }
 
     fn own_policy(&self, scid: ShortChannelId) -> Result<Option<ChannelPolicy>, NotDone> {
@@ -226,15 +223,19 @@ impl EmbeddedBackend {
         }
     }
 
-    pub(super) fn reconcile_action(&self, id: ActionId, prepared: &Prepared) -> Reconciled {
+    pub(super) fn reconcile_action(&self, prepared: &Prepared) -> Reconciled {
         match prepared {
             Prepared::Open { inputs, .. } => reconcile_open(&self.ground.world(), inputs),
             Prepared::Payment { payment_hash, .. } => {
                 reconcile_payment(&mut self.ground.world(), self.node, *payment_hash)
             }
-            Prepared::Policy { .. } => match held(&self.set).get(&id) {
-                Some(done) => Reconciled::Done(done.clone()),
-                None => Reconciled::NotDone,
+            Prepared::Policy {
+                channel,
+                policy,
+                before,
+            } => match self.own_policy(*channel) {
+                Ok(now) if now == Some(*policy) => Reconciled::Done(Done::Set { before: *before }),
+                _ => Reconciled::NotDone,
             },
         }
     }

@@ -4,9 +4,10 @@
 //! which takes a permit that hive-policy alone can make. The [conformance suite](crate::conformance)
 //! says in code what the words here say.
 
+pub mod bolt4;
 mod outcome;
 
-pub use hive_core::Done;
+pub use hive_core::{Done, ProbeFailure, ProbeFailureKind};
 pub use outcome::{
     ActError, BackendError, BackendEvent, Fault, NodeInfo, NotDone, Prepared, Reconciled,
 };

@@ -1,7 +1,9 @@
 //! What a backend answers. For money there are three answers: not done, done, unknown.
 
 use hive_core::Done;
-use hive_types::{BlockHeight, ChannelId, ChannelPolicy, Digest, Network, NodeId, OutPoint};
+use hive_types::{
+    BlockHeight, ChannelId, ChannelPolicy, Digest, Network, NodeId, OutPoint, ShortChannelId,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -190,8 +192,12 @@ pub enum Prepared {
         /// Its SHA-256; the payment's name on every node it crosses.
         payment_hash: Digest,
     },
-    /// For a change of policy.
+    /// For a change of policy. What the channel's policy is now tells whether it happened.
     Policy {
+        /// The channel.
+        channel: ShortChannelId,
+        /// What is to be set.
+        policy: ChannelPolicy,
         /// What was set before; `None` where the node never set one.
         before: Option<ChannelPolicy>,
     },
@@ -230,11 +236,22 @@ pub enum Reconciled {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hive_types::{Msat, Ppm};
 
     #[test]
     fn prepared_survives_the_store() {
         let preimage = [7; 32];
         let payment_hash = Digest::from_bytes([9; 32]);
+        let policy = ChannelPolicy {
+            base: Msat::new(1),
+            rate: Ppm::new(2),
+            cltv_delta: 80,
+            htlc_minimum: Msat::new(3),
+            htlc_maximum: Msat::new(4),
+            disabled: false,
+            inbound_base_msat: -5,
+            inbound_ppm: -6,
+        };
         let all = [
             Prepared::Open {
                 inputs: vec![],
@@ -244,7 +261,11 @@ mod tests {
                 preimage,
                 payment_hash,
             },
-            Prepared::Policy { before: None },
+            Prepared::Policy {
+                channel: "812x3x1".parse().unwrap(),
+                policy,
+                before: None,
+            },
         ];
         for prepared in all {
             let text = serde_json::to_string(&prepared).unwrap();

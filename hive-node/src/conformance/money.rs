@@ -155,12 +155,26 @@ pub(super) async fn policies_read_back(suite: &Suite<'_>) -> Outcome {
     let permit = permit(&before, id, action, Msat::ZERO)?;
     let prepared = node.prepare(&permit).await;
     let prepared = prepared.map_err(|error| wrong("prepare", error))?;
-    let expected = Prepared::Policy { before: Some(old) };
+    let expected = Prepared::Policy {
+        channel: scid,
+        policy,
+        before: Some(old),
+    };
     ensure(prepared == expected, || format!("prepared as {prepared:?}"))?;
+    let became = node.reconcile(id, &prepared).await?;
+    ensure(became == Reconciled::NotDone, || {
+        format!("before it was set it was {became:?}")
+    })?;
     let done = node.execute(id, &permit, &prepared).await;
     let done = done.map_err(|error| wrong("execute", error))?;
     let expected = Done::Set { before: Some(old) };
     ensure(done == expected, || format!("ended as {done:?}"))?;
+    suite
+        .until("the node knows that it set the policy", async || {
+            let became = node.reconcile(id, &prepared).await?;
+            Ok((became == Reconciled::Done(done.clone())).then_some(()))
+        })
+        .await?;
     for (reader, other) in [(node, target), (peer, own)] {
         suite
             .until("the policy reads back", async || {

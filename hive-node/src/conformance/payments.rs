@@ -2,7 +2,7 @@
 
 use super::money::own_channel;
 use super::{Outcome, Suite, Wrong, action_id, ensure, found, permit, wrong};
-use crate::backend::{Done, Prepared, Reconciled};
+use crate::backend::{Done, Prepared, ProbeFailure, ProbeFailureKind, Reconciled};
 use hive_types::{Action, LocalSnapshot, Msat, NodeId, Probe, Rebalance, RouteHop, ShortChannelId};
 
 const AMOUNT: Msat = Msat::new(50_000_000);
@@ -160,7 +160,14 @@ pub(super) async fn probes_cost_nothing(suite: &Suite<'_>) -> Outcome {
         let prepared = prepared.map_err(|error| wrong("prepare", error))?;
         let done = node.execute(id, &permit, &prepared).await;
         match done {
-            Ok(Done::Probed { arrived, .. }) if arrived == should_arrive => {}
+            Ok(Done::Probed {
+                arrived: true,
+                failure: None,
+            }) if should_arrive => {}
+            Ok(Done::Probed {
+                arrived: false,
+                failure: Some(failure),
+            }) if !should_arrive => blames_the_second(&legs, &failure)?,
             // A node may see by itself that its own channel can't carry so much.
             Err(crate::backend::ActError::NotDone(_)) if !should_arrive => {}
             other => return Err(Wrong(format!("a probe of {amount} ended as {other:?}"))),
@@ -173,4 +180,17 @@ pub(super) async fn probes_cost_nothing(suite: &Suite<'_>) -> Outcome {
             Ok((quiet && total(&now) == total(&before)).then_some(()))
         })
         .await
+}
+
+/// The failure names the node that could not forward, its channel and the reason.
+fn blames_the_second(legs: &[Leg], failure: &ProbeFailure) -> Outcome {
+    let [first, second] = legs else {
+        return Err(Wrong("the probe's route has two channels".into()));
+    };
+    let is_named = failure.at == Some(first.to)
+        && failure
+            .channel
+            .is_none_or(|channel| channel == second.channel)
+        && failure.kind == ProbeFailureKind::TemporaryChannel;
+    ensure(is_named, || format!("the probe failed as {failure:?}"))
 }

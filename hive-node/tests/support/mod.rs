@@ -230,7 +230,7 @@ impl LightningBackend for FakeNode {
 
     async fn prepare(&self, permit: &Authorized) -> Result<Prepared, NotDone> {
         self.note(Seen::Prepared(permit.id()));
-        Ok(Prepared::Policy { before: None })
+        Ok(policy_prepared())
     }
 
     async fn execute(
@@ -444,6 +444,15 @@ pub(crate) fn halves() -> Graph {
         }
     }
     builder.build()
+}
+
+/// What the scripted node prepares, whatever is asked.
+pub(crate) fn policy_prepared() -> Prepared {
+    Prepared::Policy {
+        channel: "812x3x1".parse().unwrap(),
+        policy: policy(0),
+        before: None,
+    }
 }
 
 fn policy(rate: u32) -> ChannelPolicy {
