@@ -1,0 +1,102 @@
+//! What is tried on real nodes, one table of it.
+
+mod nodes;
+
+use crate::failure::Outcome;
+use crate::node::Kind;
+use crate::world::World;
+use std::fmt;
+
+/// Which implementations take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fleet {
+    /// LND alone.
+    Lnd,
+    /// Core Lightning alone.
+    Cln,
+    /// Both, in turn.
+    Mixed,
+}
+
+impl Fleet {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Lnd, Self::Cln, Self::Mixed];
+
+    /// The kinds of `count` nodes.
+    pub fn kinds(self, count: usize) -> Vec<Kind> {
+        let kind = |place| match self {
+            Self::Lnd => Kind::Lnd,
+            Self::Cln => Kind::Cln,
+            Self::Mixed if place % 2 == 0 => Kind::Lnd,
+            Self::Mixed => Kind::Cln,
+        };
+        (0..count).map(kind).collect()
+    }
+
+    /// Whether it can't be without lightningd.
+    pub fn needs_cln(self) -> bool {
+        self != Self::Lnd
+    }
+}
+
+impl fmt::Display for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lnd => "lnd",
+            Self::Cln => "cln",
+            Self::Mixed => "mixed",
+        })
+    }
+}
+
+/// What a scenario gets.
+#[derive(Debug)]
+pub struct Stage {
+    /// A chain without nodes.
+    pub world: World,
+    /// Which implementations take part.
+    pub fleet: Fleet,
+}
+
+/// One scenario, run once for each fleet that it names.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Its name, lower case.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub about: &'static str,
+    /// The numbered cases that it proves.
+    pub cases: &'static [&'static str],
+    /// The fleets it runs with.
+    pub fleets: &'static [Fleet],
+    /// The scenario.
+    pub run: fn(&mut Stage) -> Outcome,
+}
+
+/// Every scenario, in the order in which they run.
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "nodes_work",
+    about: "two nodes start, open a channel, pay both ways and stop",
+    cases: &[],
+    fleets: Fleet::ALL,
+    run: nodes::work,
+}];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_distinct() {
+        let names: BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), SCENARIOS.len());
+    }
+
+    #[test]
+    fn mixed_fleets_hold_both() {
+        let kinds = Fleet::Mixed.kinds(3);
+        assert_eq!(kinds, [Kind::Lnd, Kind::Cln, Kind::Lnd]);
+        assert!(Fleet::Lnd.kinds(5).iter().all(|kind| *kind == Kind::Lnd));
+    }
+}
