@@ -5,9 +5,10 @@ use regtest::runner::{self, Wish};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let ended = match roles::by_name() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let ended = match roles::play(&args) {
         Some(ended) => ended.map(|()| true),
-        None => match Wish::parse(std::env::args().skip(1)) {
+        None => match Wish::parse(args) {
             Ok(wish) => runner::run(&wish).map(|tally| tally.failed == 0),
             Err(usage) => {
                 eprintln!("{usage}");

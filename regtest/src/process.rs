@@ -16,7 +16,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The name under which the harness's own program is the guard.
+/// The role in which the harness's own program is the guard.
 pub const GUARD: &str = "hive-regtest-guard";
 
 /// How long a program may take to leave when asked to. LND closes its databases meanwhile.
@@ -39,7 +39,7 @@ impl Guard {
     /// When it can't be run.
     pub fn start(program: &Path) -> Outcome<Arc<Self>> {
         let mut child = Command::new(program)
-            .arg0(GUARD)
+            .arg(GUARD)
             .stdin(Stdio::piped())
             .process_group(0)
             .spawn()

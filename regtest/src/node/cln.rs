@@ -5,13 +5,12 @@ use crate::chain::Access;
 use crate::failure::{Context, Failure, Outcome, wrong};
 use crate::process::{Guard, Service, tail};
 use crate::tools::Tools;
-use crate::{ports, wait};
+use crate::{ports, roles, wait};
 use data_encoding::HEXLOWER;
 use hive_types::{BlockHeight, Msat, NodeId, Ppm, Sat, ShortChannelId};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,8 +63,7 @@ impl Cln {
             return Err(Failure::Skipped("there is no lightningd".into()));
         };
         fs::create_dir_all(&folder).during(folder.display())?;
-        let chain_plugin = folder.join(plugin::NAME);
-        symlink(&tools.own, &chain_plugin).during(chain_plugin.display())?;
+        let chain_plugin = roles::script(&tools.own, plugin::NAME, &folder)?;
         Ok(Self {
             name,
             folder,
@@ -163,9 +161,12 @@ impl Node for Cln {
 
     fn ready(&mut self) -> Outcome {
         wait::until(format!("{} answers", self.name), || {
-            self.service()?.alive()?;
-            self.call("getinfo", &json!({}))
-        })
+            match self.service().and_then(Service::alive) {
+                // A program that has ended never answers.
+                Err(ended) => Ok(Err(ended)),
+                Ok(()) => self.call("getinfo", &json!({})).map(Ok),
+            }
+        })?
         .map(drop)
     }
 

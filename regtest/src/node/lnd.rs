@@ -216,17 +216,20 @@ impl Node for Lnd {
         let name = self.name.clone();
         let service = self.service()?;
         let rest = wait::until(format!("{name} answers"), || {
-            service.alive()?;
+            if let Err(ended) = service.alive() {
+                // A program that has ended never answers.
+                return Ok(Err(ended));
+            }
             let macaroon = fs::read(&macaroon).during("its macaroon")?;
             let header = ("Grpc-Metadata-macaroon", HEXLOWER.encode(&macaroon));
             let rest = Http::new(base.clone(), header);
             let state = rest.get("/v1/state")?;
             let state = text(&state, "state")?;
             match state {
-                "SERVER_ACTIVE" => Ok(rest),
+                "SERVER_ACTIVE" => Ok(Ok(rest)),
                 other => wrong(other),
             }
-        })?;
+        })??;
         self.rest = Some(rest);
         Ok(())
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::env;
 use std::io::{Read, Write};
 
-/// The name under which the harness's own program is the plugin.
+/// The role in which the harness's own program is the plugin.
 pub(crate) const NAME: &str = "hive-chain-plugin";
 
 const ADDRESS: &str = "HIVE_REGTEST_BTCD_ADDRESS";
