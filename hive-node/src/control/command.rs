@@ -119,8 +119,8 @@ const fn command(
 use CommandName as C;
 use ParamKind::{Action, Count, Flag, List, Node, Text, Word};
 
-/// The seed's name for `hive-approve`.
-const ALIASES: [(&str, CommandName); 1] = [("revenue-hive-approve", C::HiveApprove)];
+/// Other names of commands: the seed's for `hive-approve`.
+pub const ALIASES: &[(&str, CommandName)] = & [("revenue-hive-approve", C::HiveApprove)];
 
 /// Every command.
 pub const COMMANDS: &[CommandSpec] = &[

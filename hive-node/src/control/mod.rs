@@ -12,7 +12,7 @@ mod request;
 mod server;
 
 pub use client::{Client, ClientError};
-pub use command::{COMMANDS, CommandName, CommandSpec, ParamKind, ParamSpec};
+pub use command::{ALIASES, COMMANDS, CommandName, CommandSpec, ParamKind, ParamSpec};
 pub use convert::Wanted;
 pub(crate) use convert::reply;
 pub use request::Request;
