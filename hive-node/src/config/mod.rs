@@ -21,6 +21,7 @@ macro_rules! table {
 
 mod fleet;
 mod limits;
+mod lnd;
 mod offer;
 mod planner;
 mod servers;
@@ -28,6 +29,7 @@ mod settings;
 mod values;
 
 pub use fleet::FleetConfig;
+pub use lnd::LndConfig;
 pub use servers::OracleConfig;
 pub use settings::{ConfigError, Key};
 
@@ -96,6 +98,7 @@ static KEYS: std::sync::LazyLock<Vec<Key>> = std::sync::LazyLock::new(|| {
         GENERAL,
         fleet::KEYS,
         limits::KEYS,
+        lnd::KEYS,
         offer::KEYS,
         planner::KEYS,
         servers::KEYS,
@@ -130,6 +133,8 @@ pub struct Config {
     pub webhook: Option<WebhookConfig>,
     /// Who is asked in oracle mode.
     pub oracle: Option<OracleConfig>,
+    /// How the LND beside it is reached; other nodes are not asked for it.
+    pub lnd: LndConfig,
     /// Logging.
     pub log: LogConfig,
 }
@@ -150,6 +155,7 @@ impl Config {
             http: HttpConfig::default(),
             webhook: None,
             oracle: None,
+            lnd: LndConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -220,6 +226,7 @@ impl Config {
         limits::check_corridors(&config.limits, config.fleet.manage_fees)?;
         config.offer = offer::read(settings, &config.limits)?;
         config.planner = planner::read(settings)?;
+        config.lnd = lnd::read(settings)?;
         if let Some(dry_run) = settings.read("dry_run", flag)? {
             config.dry_run = dry_run;
         }

@@ -1,0 +1,166 @@
+//! LND as a backend of the agent.
+
+use crate::connect::{Link, Source, SourceError};
+use crate::dial::Dialler;
+use crate::permissions::Grants;
+use crate::proto::lnrpc::{SendCustomMessageRequest, SignMessageRequest};
+use crate::queue::EventQueue;
+use crate::snapshot::Reader;
+use crate::streams::Streams;
+use crate::{graph, info};
+use async_trait::async_trait;
+use hive_node::backend::{
+    ActError, BackendError, BackendEvent, Done, LightningBackend, NodeInfo, NotDone, Prepared,
+    Reconciled,
+};
+use hive_planner::graph::Graph;
+use hive_policy::Authorized;
+use hive_types::limits::MESSAGE_TYPE;
+use hive_types::{ActionId, LocalSnapshot, NodeId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::task::JoinHandle;
+use tonic::Code;
+
+/// An LND. Its streams are followed from the first [`LightningBackend::next_event`] on until it is dropped.
+#[derive(Debug)]
+pub struct LndBackend {
+    pub(crate) link: Link,
+    reader: Arc<Reader>,
+    queue: Arc<EventQueue>,
+    dialler: Dialler,
+    grants: Arc<Grants>,
+    following: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    version_told: AtomicBool,
+}
+
+impl LndBackend {
+    /// Reads the credentials. Connects with the first call, and again by itself.
+    ///
+    /// # Errors
+    /// [`SourceError`]: one line that says what to write instead.
+    pub fn new(source: Source) -> Result<Self, SourceError> {
+        Ok(Self {
+            link: Link::new(source)?,
+            reader: Arc::default(),
+            queue: Arc::default(),
+            dialler: Dialler::default(),
+            grants: Arc::default(),
+            following: tokio::sync::Mutex::default(),
+            version_told: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) async fn dial(&self, to: NodeId, addresses: &[String]) -> Result<(), BackendError> {
+        self.dialler.connect(&self.link, to, addresses).await
+    }
+
+    async fn follow(&self) {
+        let mut following = self.following.lock().await;
+        if following.is_none() {
+            let streams = Streams {
+                link: self.link.clone(),
+                queue: self.queue.clone(),
+                reader: self.reader.clone(),
+                grants: self.grants.clone(),
+            };
+            *following = Some(tokio::spawn(Arc::new(streams).run()));
+        }
+    }
+}
+
+impl Drop for LndBackend {
+    fn drop(&mut self) {
+        if let Some(task) = self.following.get_mut() {
+            task.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl LightningBackend for LndBackend {
+    async fn info(&self) -> Result<NodeInfo, BackendError> {
+        let said = info::ask(&self.link).await?;
+        if !self.version_told.swap(true, Ordering::SeqCst)
+            && let Some(warning) = info::about_version(&said.version)
+        {
+            tracing::warn!("{warning}");
+        }
+        info::as_info(&said)
+    }
+
+    async fn snapshot(&self) -> Result<LocalSnapshot, BackendError> {
+        self.reader.read(&self.link).await
+    }
+
+    async fn graph(&self) -> Result<Arc<Graph>, BackendError> {
+        graph::read(&self.link).await
+    }
+
+    /// LND signs no empty text.
+    async fn sign(&self, text: &str) -> Result<String, BackendError> {
+        let request = SignMessageRequest {
+            msg: text.as_bytes().to_vec(),
+        };
+        let mut client = self.link.lightning();
+        let call = "/lnrpc.Lightning/SignMessage";
+        let said = self.link.ask(call, client.sign_message(request)).await?;
+        Ok(said.signature)
+    }
+
+    async fn connect(&self, to: NodeId, addresses: &[String]) -> Result<(), BackendError> {
+        self.dial(to, addresses).await
+    }
+
+    async fn send(&self, to: NodeId, bytes: Vec<u8>) -> Result<(), BackendError> {
+        let request = SendCustomMessageRequest {
+            peer: to.as_bytes().to_vec(),
+            r#type: MESSAGE_TYPE.into(),
+            data: bytes,
+        };
+        let mut client = self.link.lightning();
+        match self.link.wait(client.send_custom_message(request)).await {
+            Ok(_) => Ok(()),
+            Err(status) if is_gone(&status) => Err(BackendError::NotConnected(to)),
+            Err(status) => {
+                let call = "/lnrpc.Lightning/SendCustomMessage";
+                Err(self.link.error(call, &status))
+            }
+        }
+    }
+
+    async fn prepare(&self, permit: &Authorized) -> Result<Prepared, NotDone> {
+        self.grants.admit(permit.action().kind())?;
+        self.prepare_action(permit).await
+    }
+
+    async fn execute(
+        &self,
+        id: ActionId,
+        permit: &Authorized,
+        prepared: &Prepared,
+    ) -> Result<Done, ActError> {
+        self.execute_action(id, permit, prepared).await
+    }
+
+    async fn reconcile(
+        &self,
+        id: ActionId,
+        prepared: &Prepared,
+    ) -> Result<Reconciled, BackendError> {
+        self.reconcile_action(id, prepared).await
+    }
+
+    async fn next_event(&self) -> Result<BackendEvent, BackendError> {
+        self.follow().await;
+        Ok(self.queue.next().await)
+    }
+}
+
+/// The peer is not there, or left while the message was on its way.
+fn is_gone(status: &tonic::Status) -> bool {
+    status.code() == Code::NotFound
+        || status.message().contains("not connected")
+        || status.message().contains("disconnected")
+        || status.message().contains("peer exiting")
+}

@@ -1,0 +1,217 @@
+//! A payment that nobody can claim, to see how far it gets.
+
+use super::not_begun;
+use super::route::{Attempted, End, attempt, route};
+use crate::connect::Link;
+use crate::info;
+use crate::proto::lnrpc::failure::FailureCode;
+use crate::proto::lnrpc::{ChannelUpdate, Failure};
+use bitcoin::hashes::{Hash, sha256};
+use hive_node::backend::bolt4::failure_kind;
+use hive_node::backend::{ActError, Done, NotDone, ProbeFailure, ProbeFailureKind};
+use hive_types::{BlockHeight, ChannelPolicy, Digest, Msat, Ppm, Probe, RouteHop, ShortChannelId};
+use std::time::Duration;
+
+/// A probe that did not come back by then found a node that holds it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The `disable` bit of a `channel_update`'s channel flags (BOLT 7).
+const DISABLED: u32 = 2;
+
+/// The record of a `channel_update` with the inbound fee: type 55555 as BigSize, eight bytes long.
+const INBOUND_RECORD: [u8; 4] = [0xfd, 0xd9, 0x03, 8];
+
+pub(super) async fn execute(link: &Link, probe: &Probe, hash: Digest) -> Result<Done, ActError> {
+    let own = info::ask(link).await.map_err(not_begun)?;
+    let tip = BlockHeight::new(own.block_height);
+    // An address that no invoice has: to the last node the probe looks like any payment.
+    let address = sha256::Hash::hash(hash.as_bytes()).to_byte_array();
+    let wanted = route(&probe.hops, tip, address.to_vec())?;
+    match attempt(link, hash, wanted, PATIENCE).await {
+        Ok(Some(End::Failed(failure))) => judge(&probe.hops, &failure),
+        // Nobody knows a preimage that was thrown away.
+        Ok(Some(End::Paid(_))) => Ok(Done::Probed {
+            arrived: true,
+            failure: None,
+        }),
+        Ok(None) => Ok(failed(ProbeFailure {
+            at: None,
+            channel: None,
+            kind: ProbeFailureKind::Timeout,
+            policy: None,
+        })),
+        Err(Attempted::Refused(said)) => Err(NotDone::retryable(said).into()),
+        Err(lost @ Attempted::Unknown(_)) => Err(lost.or_unknown()),
+    }
+}
+
+const fn failed(failure: ProbeFailure) -> Done {
+    Done::Probed {
+        arrived: false,
+        failure: Some(failure),
+    }
+}
+
+/// Where it ended. Nodes on a route count from zero, which is this one.
+fn judge(hops: &[RouteHop], failure: &Failure) -> Result<Done, ActError> {
+    let source = failure.failure_source_index as usize;
+    let Some(before) = source.checked_sub(1) else {
+        let said = failure.code().as_str_name();
+        return Err(NotDone::retryable(format!("the own channel does not take it: {said}")).into());
+    };
+    let code = code(failure.code);
+    let is_last = source == hops.len();
+    let kind = match failure_kind(code) {
+        None if is_last => {
+            return Ok(Done::Probed {
+                arrived: true,
+                failure: None,
+            });
+        }
+        // Only the last node can say so.
+        None => ProbeFailureKind::Other,
+        Some(kind) => kind,
+    };
+    Ok(failed(ProbeFailure {
+        at: hops.get(before).map(|hop| hop.to),
+        channel: hops.get(source).map(|hop| hop.channel),
+        kind,
+        policy: failure.channel_update.as_ref().and_then(policy),
+    }))
+}
+
+/// BOLT 4's code of LND's; zero for those that are not told apart.
+fn code(lnd: i32) -> u16 {
+    match FailureCode::try_from(lnd).ok() {
+        Some(FailureCode::IncorrectOrUnknownPaymentDetails) => 0x400f,
+        Some(FailureCode::FeeInsufficient) => 0x100c,
+        Some(FailureCode::ChannelDisabled) => 0x1014,
+        Some(FailureCode::TemporaryChannelFailure) => 0x1007,
+        Some(FailureCode::UnknownNextPeer) => 0x400a,
+        Some(FailureCode::Reserved) | None => 0,
+    }
+}
+
+/// The policy that came with a failure.
+fn policy(update: &ChannelUpdate) -> Option<ChannelPolicy> {
+    let (inbound_base_msat, inbound_ppm) = inbound(&update.extra_opaque_data);
+    (ShortChannelId::from_u64(update.chan_id).block() != 0).then_some(())?;
+    Some(ChannelPolicy {
+        base: Msat::new(update.base_fee.into()),
+        rate: Ppm::new(update.fee_rate),
+        cltv_delta: update.time_lock_delta.try_into().ok()?,
+        htlc_minimum: Msat::new(update.htlc_minimum_msat),
+        htlc_maximum: Msat::new(update.htlc_maximum_msat),
+        disabled: update.channel_flags & DISABLED != 0,
+        inbound_base_msat,
+        inbound_ppm,
+    })
+}
+
+/// Base and rate, both big-endian; zero where there is no such record.
+fn inbound(records: &[u8]) -> (i32, i32) {
+    let numbers = || {
+        let at = records
+            .windows(INBOUND_RECORD.len())
+            .position(|part| part == INBOUND_RECORD)?;
+        let value = records.get(at + INBOUND_RECORD.len()..)?;
+        let number = |from: usize| -> Option<i32> {
+            let bytes: [u8; 4] = value.get(from..from + 4)?.try_into().ok()?;
+            Some(i32::from_be_bytes(bytes))
+        };
+        Some((number(0)?, number(4)?))
+    };
+    numbers().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hive_types::NodeId;
+
+    fn hops() -> Vec<RouteHop> {
+        let hop = |number: u8| {
+            let mut bytes = [number; 33];
+            bytes[0] = 2;
+            RouteHop {
+                channel: ShortChannelId::from_u64(number.into()),
+                to: NodeId::from_bytes(bytes).unwrap(),
+                amount: Msat::new(1_000),
+                cltv_blocks: 40,
+            }
+        };
+        vec![hop(1), hop(2), hop(3)]
+    }
+
+    fn failure(code: i32, failure_source_index: u32) -> Failure {
+        Failure {
+            code,
+            channel_update: None,
+            failure_source_index,
+        }
+    }
+
+    #[test]
+    fn t56_the_end_is_told_from_the_way() {
+        let arrived = Done::Probed {
+            arrived: true,
+            failure: None,
+        };
+        assert_eq!(judge(&hops(), &failure(1, 3)).unwrap(), arrived);
+        // Another than the last node claims that it arrived.
+        let Done::Probed {
+            failure: Some(lie), ..
+        } = judge(&hops(), &failure(1, 2)).unwrap()
+        else {
+            panic!("it counts as arrived");
+        };
+        assert_eq!(lie.kind, ProbeFailureKind::Other);
+        // The own channel is nobody's fault.
+        assert!(matches!(
+            judge(&hops(), &failure(15, 0)),
+            Err(ActError::NotDone(_))
+        ));
+    }
+
+    #[test]
+    fn the_second_of_three_is_blamed_with_its_channel() {
+        let mut said = failure(12, 1);
+        said.channel_update = Some(ChannelUpdate {
+            chan_id: ShortChannelId::new(7, 1, 1).unwrap().to_u64(),
+            channel_flags: 3,
+            time_lock_delta: 80,
+            htlc_minimum_msat: 1,
+            base_fee: 5,
+            fee_rate: 6,
+            htlc_maximum_msat: 9,
+            extra_opaque_data: vec![0xfd, 0xd9, 0x03, 8, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 3],
+        });
+        let Done::Probed {
+            failure: Some(found),
+            ..
+        } = judge(&hops(), &said).unwrap()
+        else {
+            panic!("it counts as arrived");
+        };
+        assert_eq!(found.at, Some(hops()[0].to));
+        assert_eq!(found.channel, Some(hops()[1].channel));
+        assert_eq!(found.kind, ProbeFailureKind::FeeInsufficient);
+        let policy = found.policy.unwrap();
+        assert!(policy.disabled && policy.rate == Ppm::new(6));
+        assert_eq!((policy.inbound_base_msat, policy.inbound_ppm), (-2, 3));
+    }
+
+    #[test]
+    fn codes_are_bolt_4s() {
+        for (lnd, kind) in [
+            (12, ProbeFailureKind::FeeInsufficient),
+            (14, ProbeFailureKind::ChannelDisabled),
+            (15, ProbeFailureKind::TemporaryChannel),
+            (18, ProbeFailureKind::UnknownNextPeer),
+            (999, ProbeFailureKind::Other),
+        ] {
+            assert_eq!(failure_kind(code(lnd)), Some(kind));
+        }
+        assert_eq!(failure_kind(code(1)), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! The line that bakes the least macaroon.
+
+use super::capability::Capability;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+
+/// What to bake for. In advisor mode nothing is spent unasked, so that nothing needs to be spendable.
+pub(crate) fn for_mode(
+    is_autonomous: bool,
+    further: &BTreeSet<Capability>,
+) -> BTreeSet<Capability> {
+    let base: &[Capability] = match is_autonomous {
+        true => &Capability::ALL,
+        false => &[Capability::Member, Capability::Fees],
+    };
+    base.iter().chain(further).copied().collect()
+}
+
+/// Every call of these, once, in order.
+pub(crate) fn uris(capabilities: &BTreeSet<Capability>) -> BTreeSet<&'static str> {
+    let calls = capabilities
+        .iter()
+        .flat_map(|capability| capability.calls());
+    calls.map(|call| call.method).collect()
+}
+
+/// The line, what it allows, and what that means.
+pub(crate) fn text(capabilities: &BTreeSet<Capability>, file: &Path) -> String {
+    let mut text = String::from("# The macaroon lets the agent:\n");
+    let mut line = |words: std::fmt::Arguments<'_>| {
+        // A text takes whatever is written to it.
+        let _ = text.write_fmt(words);
+    };
+    for capability in capabilities {
+        line(format_args!(
+            "#  {:9} {}\n",
+            capability.name(),
+            capability.about()
+        ));
+    }
+    for capability in capabilities {
+        if let Some(warning) = capability.warning() {
+            line(format_args!(
+                "# WARNING {}: {warning}.\n",
+                capability.name()
+            ));
+        }
+    }
+    let left = Capability::ALL
+        .into_iter()
+        .filter(|one| !capabilities.contains(one));
+    for capability in left {
+        let (name, about) = (capability.name(), capability.about());
+        line(format_args!(
+            "# Not in it: {about}. Add `--allow {name}` for that.\n"
+        ));
+    }
+    line(format_args!(
+        "# Keep it from others: chmod 600 {}\n",
+        file.display()
+    ));
+    line(format_args!(
+        "lncli bakemacaroon --save_to {}",
+        file.display()
+    ));
+    for uri in uris(capabilities) {
+        line(format_args!(" uri:{uri}"));
+    }
+    line(format_args!("\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baked(is_autonomous: bool, further: &[Capability]) -> String {
+        let further = further.iter().copied().collect();
+        text(
+            &for_mode(is_autonomous, &further),
+            Path::new("/d/hive.macaroon"),
+        )
+    }
+
+    #[test]
+    fn advisors_can_spend_nothing() {
+        let text = baked(false, &[]);
+        let line = text.lines().last().unwrap();
+        assert!(line.starts_with("lncli bakemacaroon --save_to /d/hive.macaroon uri:/"));
+        for spending in ["OpenChannel", "SendToRouteV2", "AddInvoice", "SendCoins"] {
+            assert!(!line.contains(spending), "{spending}");
+        }
+        assert!(line.contains("uri:/lnrpc.Lightning/UpdateChannelPolicy"));
+        assert!(text.contains("--allow open"), "{text}");
+    }
+
+    #[test]
+    fn each_spending_permission_bears_its_warning() {
+        let text = baked(true, &[]);
+        for name in ["open", "rebalance", "probe"] {
+            assert!(text.contains(&format!("# WARNING {name}: ")), "{text}");
+        }
+        let line = text.lines().last().unwrap();
+        let words: Vec<&str> = line.split(' ').skip(4).collect();
+        assert!(words.iter().all(|word| word.starts_with("uri:/")), "{line}");
+        assert_eq!(words.len(), words.iter().collect::<BTreeSet<_>>().len());
+        assert!(!line.contains("CloseChannel"), "{line}");
+    }
+
+    #[test]
+    fn one_more_adds_its_calls_alone() {
+        let (without, with) = (
+            for_mode(false, &BTreeSet::new()),
+            for_mode(false, &[Capability::Open].into()),
+        );
+        let more: Vec<_> = uris(&with).difference(&uris(&without)).copied().collect();
+        let expected: Vec<_> = Capability::Open
+            .calls()
+            .iter()
+            .map(|call| call.method)
+            .collect();
+        assert_eq!(more, expected);
+    }
+}

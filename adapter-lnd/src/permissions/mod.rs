@@ -1,0 +1,101 @@
+//! Permissions: which ones the agent wants, how to bake them, and which ones LND has granted.
+
+mod bake;
+mod capability;
+
+pub(crate) use bake::{for_mode, text};
+pub(crate) use capability::Capability;
+
+use crate::connect::{Link, held};
+use crate::proto::lnrpc::{CheckMacPermRequest, MacaroonPermission};
+use capability::{CHECK, Call};
+use hive_node::backend::{BackendError, NotDone};
+use hive_types::ActionKind;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use tonic::Code;
+
+/// What LND said of each capability: the calls that are missing. Nothing is known before it was asked, and
+/// nothing is refused then: LND itself refuses.
+#[derive(Debug, Default)]
+pub(crate) struct Grants(Mutex<BTreeMap<Capability, Vec<&'static str>>>);
+
+impl Grants {
+    /// Asks LND what the macaroon allows, and tells the operator what changed.
+    pub(crate) async fn ask(&self, link: &Link) -> Result<(), BackendError> {
+        let mut missing = BTreeMap::<Capability, Vec<&'static str>>::new();
+        for capability in Capability::ALL {
+            for call in capability.calls() {
+                match is_granted(link, call).await? {
+                    Some(true) => {}
+                    Some(false) => missing.entry(capability).or_default().push(call.method),
+                    None => return Ok(()),
+                }
+            }
+        }
+        let before = std::mem::replace(&mut *held(&self.0), missing.clone());
+        for (capability, calls) in &missing {
+            if before.get(capability) != Some(calls) {
+                let (name, about) = (capability.name(), capability.about());
+                tracing::warn!(
+                    ?calls,
+                    "switched off: the macaroon does not let the agent {about}; {}",
+                    advice(name)
+                );
+            }
+        }
+        for capability in before.keys().filter(|one| !missing.contains_key(one)) {
+            tracing::info!("switched on: {}", capability.about());
+        }
+        Ok(())
+    }
+
+    /// Refuses an action that LND would refuse.
+    pub(crate) fn admit(&self, kind: ActionKind) -> Result<(), NotDone> {
+        let capability = Capability::of(kind);
+        match held(&self.0).contains_key(&capability) {
+            false => Ok(()),
+            true => Err(NotDone::final_(format!(
+                "the macaroon does not let the agent {}; {}",
+                capability.about(),
+                advice(capability.name())
+            ))),
+        }
+    }
+}
+
+fn advice(name: &str) -> String {
+    match Capability::find(name) {
+        Some(Capability::Member | Capability::Fees) => {
+            "bake one with the line that `adapter-lnd macaroon` prints".to_owned()
+        }
+        _ => format!(
+            "bake one with the line that `adapter-lnd macaroon --allow {name}` prints if you want that"
+        ),
+    }
+}
+
+/// `None` when LND does not answer such questions with this macaroon.
+async fn is_granted(link: &Link, call: &Call) -> Result<Option<bool>, BackendError> {
+    let request = CheckMacPermRequest {
+        macaroon: link.macaroon(),
+        // A broad macaroon has this, a baked one the method itself; either is enough.
+        permissions: vec![MacaroonPermission {
+            entity: call.entity.to_owned(),
+            action: call.action.to_owned(),
+        }],
+        full_method: call.method.to_owned(),
+    };
+    let mut client = link.lightning();
+    match link.wait(client.check_macaroon_permissions(request)).await {
+        Ok(said) => Ok(Some(said.valid)),
+        Err(status) if status.code() == Code::InvalidArgument => Ok(Some(false)),
+        Err(status) => match link.error(CHECK, &status) {
+            BackendError::Denied(reason) => {
+                tracing::warn!(reason, "what the macaroon allows is not known");
+                Ok(None)
+            }
+            error => Err(error),
+        },
+    }
+}
