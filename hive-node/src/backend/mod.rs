@@ -46,7 +46,7 @@ pub trait LightningBackend: Send + Sync {
 
     /// Signs with the node key: zbase32 of a recoverable ECDSA signature over
     /// `SHA256(SHA256("Lightning Signed Message:" || text))`, as `signmessage` does on every
-    /// implementation.
+    /// implementation. LND signs no empty text.
     ///
     /// # Errors
     /// [`BackendError`] when the node does not answer or refuses.

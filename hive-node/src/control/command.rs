@@ -120,7 +120,7 @@ use CommandName as C;
 use ParamKind::{Action, Count, Flag, List, Node, Text, Word};
 
 /// Other names of commands: the seed's for `hive-approve`.
-pub const ALIASES: &[(&str, CommandName)] = & [("revenue-hive-approve", C::HiveApprove)];
+pub const ALIASES: &[(&str, CommandName)] = &[("revenue-hive-approve", C::HiveApprove)];
 
 /// Every command.
 pub const COMMANDS: &[CommandSpec] = &[
