@@ -7,7 +7,7 @@ use hive_planner::graph::Graph;
 use hive_policy::conduct::{Balances, Claims, Compared, FlagKind};
 use hive_proto::{Heartbeat, Share, keys};
 use hive_types::limits::CLAIM_YOUNG_BLOCKS;
-use hive_types::{Elapsed, LocalSnapshot, NodeId, ShortChannelId};
+use hive_types::{Elapsed, LocalSnapshot, Msat, NodeId, ShortChannelId};
 use std::collections::BTreeMap;
 
 /// What is remembered of claims in this boot.
@@ -92,11 +92,12 @@ impl ClaimWatch {
         for (scid, share) in beat.announced() {
             let mut own = local.channels.iter();
             if let Some(own) = own.find(|own| own.scid == Some(*scid)) {
-                let said = match own.peer == *fellow {
-                    true => self.too_much(*scid, *share, own, now),
-                    false => Some(format!("tells of {scid}, which is ours with another node")),
-                };
-                compared.contradiction = compared.contradiction.or(said);
+                if own.peer == *fellow {
+                    self.weigh(*scid, *share, own, &mut compared);
+                } else {
+                    let said = format!("tells of {scid}, which is ours with another node");
+                    compared.contradiction = compared.contradiction.or(Some(said));
+                }
                 continue;
             }
             let Some(graph) = graph else { continue };
@@ -120,20 +121,26 @@ impl ClaimWatch {
         compared
     }
 
-    /// A claim on a channel with ourselves that our own balance leaves no room for.
-    fn too_much(
+    /// Holds a claim on a channel with ourselves against our own balance.
+    fn weigh(
         &self,
         scid: ShortChannelId,
         share: Share,
         own: &hive_types::LocalChannel,
-        now: Elapsed,
-    ) -> Option<String> {
+        compared: &mut Compared,
+    ) {
         let claimed = share.spendable(own.capacity);
-        let balances = self.balances.get(&scid)?;
-        let excess = balances.excess(now, own.capacity, claimed)?;
-        Some(format!(
-            "says that it can send {claimed} over {scid}, {excess} more than our side leaves"
-        ))
+        let balances = self.balances.get(&scid);
+        let excess = balances.and_then(|kept| kept.excess(compared.at, own.capacity, claimed));
+        let Some(excess) = excess else {
+            compared.is_open = true;
+            return;
+        };
+        if excess > Msat::ZERO && compared.contradiction.is_none() {
+            compared.contradiction = Some(format!(
+                "says that it can send {claimed} over {scid}, {excess} more than our side leaves"
+            ));
+        }
     }
 }
 

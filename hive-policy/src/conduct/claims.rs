@@ -6,7 +6,8 @@
 //! held to the graph's capacity, and what the graph does not show is left out (case T28).
 
 use hive_types::limits::{
-    CLAIM_CONTRADICTIONS, CLAIM_SLACK, CLAIM_SPACING, CLAIM_UNKNOWN_AFTER, CLAIM_UNKNOWN_MIN,
+    CLAIM_CONTRADICTIONS, CLAIM_OPEN_MOST, CLAIM_SLACK, CLAIM_SPACING, CLAIM_UNKNOWN_AFTER,
+    CLAIM_UNKNOWN_MIN,
 };
 use hive_types::{Elapsed, Msat, Sat};
 
@@ -19,6 +20,9 @@ pub struct Compared {
     pub at: Elapsed,
     /// What contradicts what is known for certain, in words and numbers.
     pub contradiction: Option<String>,
+    /// Whether it tells of a channel with ourselves of which nothing can be said now, so that silence
+    /// is no agreement.
+    pub is_open: bool,
     /// Channels that it tells of and that are old enough for the graph.
     pub told: usize,
     /// Of those, the ones that the graph does not know.
@@ -30,6 +34,8 @@ pub struct Compared {
 pub struct Claims {
     last: Option<((u64, u64), Elapsed)>,
     streak: u32,
+    /// Since when nothing could be said of the channels with ourselves.
+    open_since: Option<Elapsed>,
     unknown_since: Option<Elapsed>,
     evidence: String,
 }
@@ -56,13 +62,25 @@ impl Claims {
         } else {
             self.unknown_since = None;
         }
-        match compared.contradiction {
-            Some(contradiction) => {
-                self.streak = self.streak.saturating_add(1);
-                self.evidence = contradiction;
+        if let Some(contradiction) = compared.contradiction {
+            self.streak = self.streak.saturating_add(1);
+            self.evidence = contradiction;
+            self.open_since = None;
+        } else if compared.is_open {
+            self.open_since.get_or_insert(compared.at);
+            if !self.is_open() {
+                self.streak = 0;
             }
-            None => self.streak = 0,
+        } else {
+            (self.streak, self.open_since) = (0, None);
         }
+    }
+
+    /// Whether what was said before stands, as nothing could be said since and that not for long.
+    fn is_open(&self) -> bool {
+        let last = self.last.map(|(_, at)| at).unwrap_or_default();
+        self.open_since
+            .is_some_and(|since| last.since(since) < CLAIM_OPEN_MOST)
     }
 
     /// Whether the claims are false, beyond what delays and gaps in the graph explain.
@@ -74,9 +92,11 @@ impl Claims {
         self.streak >= CLAIM_CONTRADICTIONS || self.unknown_since.is_some_and(is_late)
     }
 
-    /// Whether nothing speaks against them any more.
-    pub const fn are_right(&self) -> bool {
-        self.last.is_some() && self.streak == 0 && self.unknown_since.is_none()
+    /// Whether nothing speaks against them any more. After a restart, and while our side of a channel is
+    /// next to empty, nothing can be said for a while: that takes no blame back.
+    pub fn are_right(&self) -> bool {
+        let is_clean = self.streak == 0 && self.unknown_since.is_none();
+        self.last.is_some() && is_clean && !self.is_open()
     }
 
     /// What was last seen against them.
@@ -107,8 +127,9 @@ impl Balances {
         self.0.retain(|(since, _)| at.since(*since).get() <= KEPT);
     }
 
-    /// What a fellow's claim on this channel is above the most that it can have had in that time;
-    /// `None` where it is not, or where this member has not watched for long enough to say.
+    /// What a fellow's claim on this channel is above the most that it can have had in that time; zero
+    /// where it fits within the slack. `None` where that can't be said: this member has not watched for
+    /// long enough, or its own side was so small that no claim would stand out.
     pub fn excess(&self, at: Elapsed, capacity: Sat, claimed: Msat) -> Option<Msat> {
         let (first, _) = self.0.first()?;
         if at.since(*first) < CLAIM_SPACING {
@@ -116,9 +137,11 @@ impl Balances {
         }
         let least = self.0.iter().map(|(_, spendable)| *spendable).min()?;
         let whole = capacity.to_msat_saturating();
-        let most = whole.saturating_sub(least);
         let slack = CLAIM_SLACK.fee_on(whole)?;
-        let excess = claimed.saturating_sub(most);
-        (excess > slack).then_some(excess)
+        if least <= slack {
+            return None;
+        }
+        let excess = claimed.saturating_sub(whole.saturating_sub(least));
+        Some(if excess > slack { excess } else { Msat::ZERO })
     }
 }

@@ -321,6 +321,38 @@ fn t28_a_claim_is_false_after_three_heartbeats_in_a_row_and_right_again_after_on
 }
 
 #[test]
+fn t28_what_can_not_be_judged_neither_counts_nor_clears_for_an_hour() {
+    let open = || Compared {
+        is_open: true,
+        ..Compared::default()
+    };
+    // A dip of our own balance does not begin the count anew.
+    let mut claims = Claims::default();
+    (0..2).for_each(|beat| hear(&mut claims, beat, contradiction()));
+    (2..8).for_each(|beat| hear(&mut claims, beat, open()));
+    assert!(!claims.are_false() && !claims.are_right());
+    hear(&mut claims, 8, contradiction());
+    assert!(claims.are_false());
+    // After a restart, blame from before stands until something can be said.
+    let mut claims = Claims::default();
+    hear(&mut claims, 0, open());
+    assert!(!claims.are_false() && !claims.are_right());
+    hear(&mut claims, 1, Compared::default());
+    assert!(claims.are_right());
+    // Not for ever: an hour later it is forgotten.
+    let mut claims = Claims::default();
+    (0..3).for_each(|beat| hear(&mut claims, beat, contradiction()));
+    (3..16).for_each(|beat| hear(&mut claims, beat, open()));
+    assert!(!claims.are_false() && claims.are_right());
+    // And two contradictions, a long silence, and one more are not three in a row.
+    let mut claims = Claims::default();
+    (0..2).for_each(|beat| hear(&mut claims, beat, contradiction()));
+    (2..16).for_each(|beat| hear(&mut claims, beat, open()));
+    hear(&mut claims, 16, contradiction());
+    assert!(!claims.are_false());
+}
+
+#[test]
 fn t28_one_heartbeat_heard_often_is_one_contradiction() {
     let mut claims = Claims::default();
     for minute in 0..600 {
@@ -379,10 +411,10 @@ fn t28_what_our_own_side_holds_leaves_no_room_for_a_claim() {
     (1..=10).for_each(|at| balances.note(minute(at), msat(600_000)));
     let excess =
         |balances: &Balances, claimed| balances.excess(minute(10), capacity, msat(claimed));
-    assert_eq!(excess(&balances, 400_000), None);
-    assert_eq!(excess(&balances, 515_000), None);
+    assert_eq!(excess(&balances, 400_000), Some(Msat::ZERO));
+    assert_eq!(excess(&balances, 515_000), Some(Msat::ZERO));
     assert_eq!(excess(&balances, 1_000_000), Some(msat(600_000)));
-    // It had more a while ago, so its word may be from then.
+    // It had more a while ago, so its word may be from then: that can't be said.
     balances.note(minute(10), msat(50_000));
     balances.note(minute(10), msat(600_000));
     assert_eq!(excess(&balances, 1_000_000), None);

@@ -84,6 +84,10 @@ pub const CLAIM_SPACING: Millis = Millis::from_secs(240);
 /// come in 255 steps, fees of a commitment move, and only a change of a tenth is told at once.
 pub const CLAIM_SLACK: Ppm = Ppm::new(120_000);
 
+/// Heartbeats of which nothing can be said neither confirm nor clear what earlier ones said, for this
+/// long: twice the time over which own balances are held against them, so that a dip passes.
+pub const CLAIM_OPEN_MOST: Millis = Millis::from_hours(1);
+
 /// Channels younger than this may be unknown to the graph: BOLT 7 announces after six confirmations,
 /// and gossip may take a day.
 pub const CLAIM_YOUNG_BLOCKS: u32 = 144;
