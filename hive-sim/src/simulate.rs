@@ -9,9 +9,11 @@
 //! assert_eq!(report.trace_hash, simulate(&config, None).trace_hash);
 //! ```
 
+mod blame;
 mod operator;
 mod rogues;
 mod scene;
+mod shows;
 mod squat;
 
 use crate::checkers::{self, Violation};
@@ -234,7 +236,15 @@ fn report(config: &SimConfig, stage: &Stage, rogues: &Rogues, more: Vec<Violatio
         violations,
         trace_hash: hash.to_string(),
         totals: totals.with_links(fleet.world().link_totals()),
-        adversaries: rogues.reports(stage),
+        adversaries: rogues.reports(),
         false_flags: rogues.false_flags(),
+    }
+}
+
+fn violation(checker: &str, at_ms: u64, text: String) -> Violation {
+    Violation {
+        checker: checker.to_owned(),
+        at_ms,
+        text,
     }
 }

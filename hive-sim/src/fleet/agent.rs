@@ -3,12 +3,22 @@
 use super::lie::Lie;
 use super::path::Path;
 use hive_core::{Config, Hive, Stored};
+use hive_policy::conduct::Flags;
+use hive_policy::{LimitSettings, Limits};
 use hive_proto::{Manifest, MemberSecret, codec};
-use hive_types::{ActionId, ChannelPolicy, Digest, HiveId, NodeId, OutPoint};
+use hive_types::{ActionId, ChannelPolicy, Digest, HiveId, NodeId, OutPoint, Sat};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The store's name for a member's keys.
 const META_IDENTITY: &str = "identity";
+
+/// The store's name for what fellows are blamed for.
+const META_FLAGS: &str = "flags";
+
+/// Opens in a day that a squatter permits itself: more than it gets locks.
+const SQUATTER_OPENS: u32 = 100;
+/// What it says that it puts into channels in a day.
+const SQUATTER_CAPITAL: Sat = Sat::new(1_000_000_000);
 
 /// What was chosen ahead for an action, durable before it is executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +71,13 @@ impl Disk {
     /// The fleet that this member is in, if it is in one.
     pub fn hive(&self) -> Option<HiveId> {
         Some(self.manifest()?.certification().hive)
+    }
+
+    /// What its fellows are blamed for.
+    pub fn flags(&self) -> Flags {
+        let bytes = self.stored.meta.get(META_FLAGS);
+        let flags = bytes.and_then(|bytes| codec::decode(bytes).ok());
+        flags.unwrap_or_default()
     }
 
     /// The newest decision that is stored.
@@ -208,6 +225,21 @@ impl Agent {
     /// Its settings.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The settings that its machine runs with: who takes locks and opens nothing has no use for limits
+    /// on what it opens, which would end its squatting after two locks or none.
+    pub(super) fn config_in_force(&self) -> Config {
+        let mut config = self.config.clone();
+        if self.lie == Some(Lie::Squats) {
+            let boundless = LimitSettings {
+                opens_per_day: SQUATTER_OPENS,
+                capital_per_day: SQUATTER_CAPITAL,
+                ..config.limits.clone().into_settings()
+            };
+            config.limits = Limits::new(boundless).expect("larger totals contradict nothing");
+        }
+        config
     }
 
     /// What is durable.

@@ -55,7 +55,7 @@ impl Fleet {
         (this.lie, this.defect) = (old.lie, old.defect);
         (this.life, this.booted_at) = (life, now);
         let snapshot = this.disk.stored.snapshot();
-        let config = this.config.clone();
+        let config = this.config_in_force();
         let at = self.now_of(agent);
         self.agents[agent].hive = Some(Hive::new(config, seed, snapshot, at));
         self.note(|| format!("m{agent} starts"));
@@ -123,6 +123,15 @@ impl Fleet {
     pub fn set_lie(&mut self, agent: usize, lie: Option<Lie>) {
         self.agents[agent].record.liar |= lie.is_some();
         self.agents[agent].lie = lie;
+    }
+
+    /// As [`Fleet::set_lie`]; who squats starts anew, bound by no limits of its own.
+    pub(crate) fn turn(&mut self, agent: usize, lie: Option<Lie>) {
+        self.set_lie(agent, lie);
+        if lie == Some(Lie::Squats) && self.agents[agent].is_up() {
+            self.crash(agent);
+            self.boot(agent);
+        }
     }
 
     /// Lets an armed crash pass.

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 const SEEN_BLOCKS: u32 = 1;
 
 /// The locks of one squatter that it never used, by the decision that granted them.
-#[derive(Default)]
 pub(super) struct Squat {
     /// Since when it holds those that could still be given back in time.
     fresh: BTreeMap<Slot, u64>,
@@ -30,6 +29,13 @@ struct Idle {
 }
 
 impl Squat {
+    /// One that took no lock.
+    pub(super) const NEW: Self = Self {
+        fresh: BTreeMap::new(),
+        idle: BTreeMap::new(),
+        is_evident: false,
+    };
+
     /// When it took the first lock that it neither used nor gave back in time, so far. One given back
     /// in time, after a restart say, is no misdeed.
     pub(super) fn began(&self) -> Option<u64> {

@@ -12,7 +12,7 @@ use thiserror::Error;
 pub(crate) const COMMITMENT_SAT: u64 = 2_810 + 660;
 const COMMITMENT_WEIGHT: u32 = 1_124;
 /// Each side keeps this part of the capacity (BOLT 2 `channel_reserve_satoshis`): one hundredth.
-const RESERVE_DIVISOR: u64 = 100;
+pub(crate) const RESERVE_DIVISOR: u64 = 100;
 /// Blocks for which the side that closes by force waits for its money.
 const TO_SELF_DELAY: u32 = 144;
 /// Outputs below this are left out of a commitment transaction.

@@ -56,6 +56,7 @@ pub use tx::{Owner, Tx, TxError, TxOut};
 pub use wallet::Utxo;
 
 use channel::Channel;
+pub(crate) use channel::RESERVE_DIVISOR;
 use explicit::Payments;
 use gossip::Gossip;
 use hive_types::{

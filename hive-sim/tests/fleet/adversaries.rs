@@ -64,6 +64,11 @@ fn t45_a_member_that_hands_over_forged_votes_is_blamed_by_all() {
 fn t07_a_member_above_its_quota_is_blamed_by_all() {
     let fleet = with(Lie::Floods, minutes(24));
     assert_eq!(blames(&fleet), all_blame(3, 4, FlagKind::Flooding));
+    // Blame is durable: a member that crashes before it tells of it stands by it.
+    for member in 0..3 {
+        let flags = fleet.agents()[member].disk().flags();
+        assert!(flags.has(&fleet.node(3), FlagKind::Flooding), "{member}");
+    }
 }
 
 #[test]
@@ -161,6 +166,20 @@ fn an_adversary_that_nobody_finds_is_caught() {
     let report = small(3, kinds(), Some(Planted::TameAdversaries));
     assert_eq!(broken(&report), ["adversaries are found in time"]);
     assert!(!report.adversaries[0].undecided);
+}
+
+/// What shows in channels shows to some for a while only; who has it before its eyes for all of the time
+/// and says nothing is caught all the same.
+#[test]
+fn a_cheat_and_a_liar_about_channels_that_nobody_finds_are_caught() {
+    for kind in [Adversary::FeeCheat, Adversary::CapacityLiar] {
+        let report = small(3, vec![kind], None);
+        assert!(report.passed, "{kind:?}: {:?}", report.violations);
+        assert!(report.adversaries[0].found_after_ms.is_some(), "{kind:?}");
+        let report = small(3, vec![kind], Some(Planted::TameAdversaries));
+        assert_eq!(broken(&report), ["adversaries are found in time"]);
+        assert!(!report.adversaries[0].undecided, "{kind:?}");
+    }
 }
 
 /// One that took no lock, or used them all, did nothing to be found by: that is told, not hidden.
