@@ -21,6 +21,8 @@ mod backend;
 mod calls;
 mod commands;
 mod events;
+#[cfg(test)]
+mod fake;
 pub mod forward;
 mod forwards;
 mod gossip;
@@ -57,8 +59,11 @@ pub fn run(environment: BTreeMap<String, String>, clock: ClockFactory) -> ExitCo
             return ExitCode::FAILURE;
         }
     };
-    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
-    let ended = runtime.block_on(plugin::run(input, output, environment, clock));
+    let ended = runtime.block_on(async {
+        let (answers, lines) = output::spawn(tokio::io::stdout());
+        logs::stop_on_panic(lines.clone());
+        plugin::run(tokio::io::stdin(), (answers, lines), environment, clock).await
+    });
     // A thread may still wait for input that never comes.
     runtime.shutdown_background();
     ended

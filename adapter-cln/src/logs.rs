@@ -57,6 +57,9 @@ struct Text {
 impl Text {
     fn line(mut self) -> String {
         self.message.push_str(&self.fields);
+        if self.message.starts_with(' ') {
+            self.message.remove(0);
+        }
         if self.message.len() > LOG_LINE_BYTES {
             let mut end = LOG_LINE_BYTES;
             while !self.message.is_char_boundary(end) {

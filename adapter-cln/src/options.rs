@@ -130,8 +130,24 @@ impl Home {
 /// The configuration. The node's proxy is taken for HTTP unless the operator named one for the agent.
 ///
 /// # Errors
-/// [`ConfigError`], one line that says what to change.
+/// One line that says what to change.
 pub(crate) fn load(
+    home: &Home,
+    environment: &BTreeMap<String, String>,
+    given: &Given,
+) -> Result<Config, String> {
+    let loaded = read(home, environment, given);
+    loaded.map_err(|error| {
+        let text = error.to_string();
+        // The operator knows the option, not the flag.
+        let option = text
+            .strip_prefix("--")
+            .map(|rest| format!("{PREFIX}{rest}"));
+        option.unwrap_or(text)
+    })
+}
+
+fn read(
     home: &Home,
     environment: &BTreeMap<String, String>,
     given: &Given,
@@ -199,7 +215,8 @@ mod tests {
         assert_eq!(config.limits.budget_per_day.get(), 77_000);
         assert_eq!(config.data_dir, folder.path().join("hive"));
         let wrong = changed(&given, "hive-mode", Some("oracel")).unwrap();
-        let error = load(&home, &map(&[]), &wrong).unwrap_err().to_string();
+        let error = load(&home, &map(&[]), &wrong).unwrap_err();
+        assert!(error.starts_with("hive-mode = "), "{error}");
         assert!(error.contains("advisor, autonomous or oracle"), "{error}");
         assert!(!error.contains('\n'));
         let back = changed(&given, "hive-mode", None).unwrap();

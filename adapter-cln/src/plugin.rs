@@ -7,7 +7,7 @@ use crate::input::Watched;
 use crate::limits::STOP_PATIENCE;
 use crate::logs;
 use crate::options::{self, Given, Home};
-use crate::output::{self, Answers, Level, LogLines};
+use crate::output::{Answers, Level, LogLines};
 use crate::snapshot;
 use crate::version::{self, Judgement};
 use cln_plugin::{Builder, ConfiguredPlugin, Plugin, RpcMethodBuilder};
@@ -58,7 +58,7 @@ type Configured<R> = ConfiguredPlugin<State, Watched<R>, Answers>;
 /// Runs the plugin until lightningd stops it or is gone.
 pub(crate) async fn run<R>(
     input: R,
-    output: impl tokio::io::AsyncWrite + Send + Unpin + 'static,
+    (answers, lines): (Answers, LogLines),
     environment: BTreeMap<String, String>,
     clock: ClockFactory,
 ) -> ExitCode
@@ -66,8 +66,6 @@ where
     R: AsyncRead + Send + Unpin + 'static,
 {
     let (ended, mut gone) = watch::channel(false);
-    let (answers, lines) = output::spawn(output);
-    logs::stop_on_panic(lines.clone());
     let built = build(Watched::new(input, ended), answers);
     let configured = match built.configure().await {
         Ok(Some(configured)) => configured,
@@ -82,7 +80,9 @@ where
     match prepare(&configured, environment, &lines) {
         Ok((state, config)) => live(configured, state, config, clock, &mut gone, &lines).await,
         Err(reason) => {
-            // lightningd logs the reason and goes on without the plugin.
+            // lightningd shows its reason for going on without the plugin to those who debug it only.
+            lines.put(Level::Error, format!("The Hive does not start: {reason}"));
+            lines.flush();
             let told = configured.disable(&reason).await;
             lines.flush();
             told.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
@@ -153,7 +153,7 @@ where
     }
     let home = Home::new(&configured.configuration());
     let given = options::given(|name| configured.option_str(name).ok().flatten());
-    let config = options::load(&home, &environment, &given).map_err(|error| error.to_string())?;
+    let config = options::load(&home, &environment, &given)?;
     match &config.log.file {
         Some(_) => hive_node::log::init(&config.log).map_err(|error| error.to_string())?,
         None => logs::install(&config.log.filter, lines.clone()),
@@ -178,8 +178,7 @@ fn set(state: &State, params: &Value) -> Result<Value, String> {
     let value = params.get("val").and_then(Value::as_str);
     let mut settings = held(&state.settings);
     let given = options::changed(&settings.given, name, value)?;
-    let config = options::load(&state.home, &state.environment, &given);
-    let config = config.map_err(|error| error.to_string())?;
+    let config = options::load(&state.home, &state.environment, &given)?;
     settings.given = given;
     state.config.send_replace(Arc::new(config));
     tracing::info!(option = name, "changed; the agent starts again with it");
@@ -303,3 +302,7 @@ impl Life {
         *held(&self.state.door) = door;
     }
 }
+
+#[cfg(test)]
+#[path = "plugin_tests.rs"]
+mod tests;

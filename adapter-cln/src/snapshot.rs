@@ -288,3 +288,7 @@ fn as_gossiped(channel: &PeerChannel, told: ChannelPolicy, graph: Option<&Graph>
         None => told,
     }
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;

@@ -85,9 +85,35 @@ fn channel(number: u32, ends: [u8; 2]) -> Vec<u8> {
     .concat()
 }
 
+/// What lightningd v26.06.6 wrote with three channels in a circle, one of whose policies had changed.
 #[test]
-fn checksums_are_those_of_a_real_file() {
-    // The second record of a store that lightningd v26.06.6 wrote.
+fn a_real_file_is_read_whole() {
+    let bytes = include_bytes!("../../tests/data/gossip_store");
+    let End::Whole(read) = read(&bytes[..]).unwrap() else {
+        panic!("not whole");
+    };
+    assert_eq!(read.skipped, 0);
+    let graph = read.graph;
+    assert_eq!((graph.node_count(), graph.channel_count()), (3, 3));
+    let policies: Vec<_> = graph.edges().map(|edge| edge.policy.unwrap()).collect();
+    assert_eq!(policies.len(), 6);
+    let changed = policies
+        .iter()
+        .filter(|policy| policy.rate == Ppm::new(433));
+    assert_eq!(
+        changed.map(|policy| policy.base.get()).collect::<Vec<_>>(),
+        [17]
+    );
+    assert!(policies.iter().all(|policy| policy.cltv_delta == 6));
+    assert!(
+        graph
+            .channels()
+            .all(|channel| channel.capacity == Sat::new(1_000_000))
+    );
+}
+
+#[test]
+fn checksums_are_castagnolis() {
     assert_eq!(crc32c(0, b"123456789"), 0xe306_9283);
 }
 
