@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+pub mod agent;
 pub mod chain;
 pub mod failure;
 mod http;
@@ -31,6 +32,11 @@ mod tools;
 pub mod wait;
 mod world;
 
+pub use agent::Agent;
 pub use node::{Kind, Node};
 pub use tools::Tools;
 pub use world::World;
+
+/// The environment's names for the harness itself. No agent may see them: it refuses `HIVE_...` that is no
+/// setting.
+pub(crate) const OWN_VARIABLES: [&str; 2] = [tools::CACHE, agent::SPEED];

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let ended = match roles::play(&args) {
-        Some(ended) => ended.map(|()| true),
-        None => match Wish::parse(args) {
-            Ok(wish) => runner::run(&wish).map(|tally| tally.failed == 0),
-            Err(usage) => {
-                eprintln!("{usage}");
-                return ExitCode::from(2);
-            }
-        },
+    if let Some(ended) = roles::play(&args) {
+        return ended;
+    }
+    let ended = match Wish::parse(args) {
+        Ok(wish) => runner::run(&wish).map(|tally| tally.failed == 0),
+        Err(usage) => {
+            eprintln!("{usage}");
+            return ExitCode::from(2);
+        }
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

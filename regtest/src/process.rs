@@ -114,6 +114,9 @@ impl Service {
         let out = OpenOptions::new().create(true).append(true).open(log);
         let out = out.during(log.display())?;
         let err: File = out.try_clone().during(log.display())?;
+        for name in crate::OWN_VARIABLES {
+            command.env_remove(name);
+        }
         let child = command
             .stdin(Stdio::null())
             .stdout(out)

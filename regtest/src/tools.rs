@@ -12,6 +12,9 @@ use std::process::Command;
 const TAGS: &str = "autopilotrpc signrpc walletrpc chainrpc invoicesrpc watchtowerrpc neutrinorpc \
                     monitoring peersrpc kvdb_postgres kvdb_etcd kvdb_sqlite";
 
+/// The variable that names the folder of built programs.
+pub(crate) const CACHE: &str = "HIVE_REGTEST_CACHE";
+
 const MODULE: &str = include_str!("../go.mod");
 const SUMS: &str = include_str!("../go.sum");
 
@@ -89,7 +92,7 @@ fn fingerprint() -> String {
 }
 
 fn cache() -> Outcome<PathBuf> {
-    if let Some(named) = env::var_os("HIVE_REGTEST_CACHE") {
+    if let Some(named) = env::var_os(CACHE) {
         return Ok(named.into());
     }
     let base = match (env::var_os("XDG_CACHE_HOME"), env::var_os("HOME")) {

@@ -1,5 +1,6 @@
 //! A chain and nodes on it, and what scenarios do with several nodes at once.
 
+use crate::agent::{Agent, SharedClock};
 use crate::chain::Chain;
 use crate::failure::{Context, Outcome, ensure, wrong};
 use crate::node::{Cln, Info, Kind, Lnd, Node, Open, PolicySeen};
@@ -7,6 +8,7 @@ use crate::process::Guard;
 use crate::tools::Tools;
 use crate::wait;
 use hive_types::{Msat, NodeId, Sat, ShortChannelId};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +18,9 @@ const ANNOUNCEMENT_DEPTH: u32 = 6;
 /// A chain and nodes on it, in one folder. All of it ends with this value.
 #[derive(Debug)]
 pub struct World {
+    // Dropped in this order: agents go before their nodes.
+    pub(crate) agents: BTreeMap<usize, Agent>,
+    pub(crate) clock: SharedClock,
     nodes: Vec<Box<dyn Node>>,
     chain: Chain,
     guard: Arc<Guard>,
@@ -32,6 +37,8 @@ impl World {
         let guard = Guard::start(&tools.own)?;
         let chain = Chain::start(tools, &guard, &folder.join("btcd"))?;
         Ok(Self {
+            agents: BTreeMap::new(),
+            clock: SharedClock::from_environment()?,
             nodes: Vec::new(),
             chain,
             guard,
@@ -290,11 +297,15 @@ impl World {
         self.node(from).pay(&invoice)
     }
 
-    /// Stops all nodes in order.
+    /// Stops all agents, then all nodes, in order.
     ///
     /// # Errors
     /// When one had to be killed.
     pub fn stop(&mut self) -> Outcome {
+        let beside: Vec<usize> = self.agents.keys().copied().collect();
+        for place in beside {
+            self.stop_agent(place)?;
+        }
         for node in &mut self.nodes {
             node.stop()?;
         }
@@ -306,6 +317,9 @@ impl World {
         let mut text = String::new();
         for node in &self.nodes {
             text.push_str(&format!("--- {}\n{}\n", node.name(), node.tail(lines)));
+        }
+        for agent in self.agents.values() {
+            text.push_str(&format!("--- {}\n{}\n", agent.name(), agent.tail(lines)));
         }
         text.push_str(&format!("--- btcd\n{}\n", self.chain.tail(5)));
         text

@@ -3,12 +3,14 @@
 use super::{ChannelSeen, Info, Kind, Node, Open, PolicySeen, plugin};
 use crate::chain::Access;
 use crate::failure::{Context, Failure, Outcome, wrong};
-use crate::process::{Guard, Service, tail};
+use crate::process::{Guard, Service};
+use crate::roles::Script;
 use crate::tools::Tools;
-use crate::{ports, roles, wait};
+use crate::{ports, wait};
 use data_encoding::HEXLOWER;
 use hive_types::{BlockHeight, Msat, NodeId, Ppm, Sat, ShortChannelId};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -44,6 +46,8 @@ pub struct Cln {
     chain: Access,
     port: u16,
     options: Vec<String>,
+    /// Started by lightningd itself.
+    plugin: Option<String>,
     running: Option<Service>,
 }
 
@@ -63,7 +67,13 @@ impl Cln {
             return Err(Failure::Skipped("there is no lightningd".into()));
         };
         fs::create_dir_all(&folder).during(folder.display())?;
-        let chain_plugin = roles::script(&tools.own, plugin::NAME, &folder)?;
+        let chain_plugin = folder.join(plugin::NAME);
+        let script = Script {
+            program: &tools.own,
+            role: &[plugin::NAME],
+            environment: &BTreeMap::new(),
+        };
+        script.write(&chain_plugin)?;
         Ok(Self {
             name,
             folder,
@@ -73,6 +83,7 @@ impl Cln {
             chain: chain.clone(),
             port: ports::free()?,
             options: Vec::new(),
+            plugin: None,
             running: None,
         })
     }
@@ -152,10 +163,15 @@ impl Node for Cln {
             .arg(format!("--alias={}", self.name))
             .arg(format!("--addr={}", self.address()))
             .arg(format!("--plugin={}", self.chain_plugin.display()))
+            .args(self.plugin.iter().map(|path| format!("--plugin={path}")))
             .args(&self.options)
             .envs(plugin::environment(&self.chain));
-        let log = self.folder.join("lightningd.log");
-        self.running = Some(Service::start(&self.guard, &self.name, &mut command, &log)?);
+        self.running = Some(Service::start(
+            &self.guard,
+            &self.name,
+            &mut command,
+            &self.log(),
+        )?);
         Ok(())
     }
 
@@ -193,6 +209,10 @@ impl Node for Cln {
 
     fn set_options(&mut self, options: Vec<String>) {
         self.options = options;
+    }
+
+    fn set_plugin(&mut self, path: Option<&str>) {
+        self.plugin = path.map(str::to_owned);
     }
 
     fn info(&self) -> Outcome<Info> {
@@ -310,8 +330,8 @@ impl Node for Cln {
         }
     }
 
-    fn tail(&self, lines: usize) -> String {
-        tail(&self.folder.join("lightningd.log"), lines)
+    fn log(&self) -> PathBuf {
+        self.folder.join("lightningd.log")
     }
 
     fn as_cln(&self) -> Option<&Cln> {

@@ -4,7 +4,7 @@ use super::{ChannelSeen, Info, Kind, Node, Open, PolicySeen};
 use crate::chain::Access;
 use crate::failure::{Context, Failure, Outcome, wrong};
 use crate::http::Http;
-use crate::process::{Guard, Service, tail};
+use crate::process::{Guard, Service};
 use crate::tools::Tools;
 use crate::{ports, wait};
 use data_encoding::{BASE64, HEXLOWER};
@@ -205,8 +205,12 @@ impl Node for Lnd {
                 self.chain.certificate.display()
             ))
             .args(&self.options);
-        let log = self.folder.join("lnd.log");
-        self.running = Some(Service::start(&self.guard, &self.name, &mut command, &log)?);
+        self.running = Some(Service::start(
+            &self.guard,
+            &self.name,
+            &mut command,
+            &self.log(),
+        )?);
         Ok(())
     }
 
@@ -400,8 +404,8 @@ impl Node for Lnd {
         said(path, answer.during(&self.name)?)
     }
 
-    fn tail(&self, lines: usize) -> String {
-        tail(&self.folder.join("lnd.log"), lines)
+    fn log(&self) -> PathBuf {
+        self.folder.join("lnd.log")
     }
 
     fn as_lnd(&self) -> Option<&Lnd> {

@@ -9,10 +9,11 @@ pub use lnd::Lnd;
 pub(crate) use plugin::{NAME as CHAIN_PLUGIN, run as chain_plugin};
 
 use crate::failure::Outcome;
+use crate::process::tail;
 use hive_types::{BlockHeight, Msat, NodeId, Ppm, Sat, ShortChannelId};
 use serde_json::Value;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Which implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +133,9 @@ pub trait Node: Send + Sync + fmt::Debug {
     /// The options it is started with from now on, besides the harness's own.
     fn set_options(&mut self, options: Vec<String>);
 
+    /// The plugin that it starts by itself from now on; LND has none.
+    fn set_plugin(&mut self, _path: Option<&str>) {}
+
     /// What it says of itself.
     ///
     /// # Errors
@@ -216,8 +220,13 @@ pub trait Node: Send + Sync + fmt::Debug {
     /// What the node says.
     fn request(&self, method: &str, body: &Value) -> Outcome<Value>;
 
+    /// Its log.
+    fn log(&self) -> PathBuf;
+
     /// The end of its log.
-    fn tail(&self, lines: usize) -> String;
+    fn tail(&self, lines: usize) -> String {
+        tail(&self.log(), lines)
+    }
 
     /// The LND, if it is one.
     fn as_lnd(&self) -> Option<&Lnd> {

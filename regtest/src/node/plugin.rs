@@ -13,9 +13,10 @@ use std::io::{Read, Write};
 /// The role in which the harness's own program is the plugin.
 pub(crate) const NAME: &str = "hive-chain-plugin";
 
-const ADDRESS: &str = "HIVE_REGTEST_BTCD_ADDRESS";
-const USER: &str = "HIVE_REGTEST_BTCD_USER";
-const PASSWORD: &str = "HIVE_REGTEST_BTCD_PASSWORD";
+// Not `HIVE_...`: the agent's plugin, which inherits them too, takes such a name for a setting with a slip.
+const ADDRESS: &str = "REGTEST_BTCD_ADDRESS";
+const USER: &str = "REGTEST_BTCD_USER";
+const PASSWORD: &str = "REGTEST_BTCD_PASSWORD";
 
 /// Targets in blocks and feerates in sat/kvB. btcd estimates nothing on a young chain. The slowest is the floor,
 /// else lightningd refuses commitment transactions at LND's feerate, which is low by design.

@@ -1,5 +1,7 @@
 //! What is tried on real nodes, one table of it.
 
+mod agents;
+mod conformance;
 mod nodes;
 
 use crate::failure::Outcome;
@@ -74,13 +76,36 @@ pub struct Scenario {
 }
 
 /// Every scenario, in the order in which they run.
-pub const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "nodes_work",
-    about: "two nodes start, open a channel, pay both ways and stop",
-    cases: &[],
-    fleets: Fleet::ALL,
-    run: nodes::work,
-}];
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "nodes_work",
+        about: "two nodes start, open a channel, pay both ways, survive a kill and stop",
+        cases: &[],
+        fleets: Fleet::ALL,
+        run: nodes::work,
+    },
+    Scenario {
+        name: "backend_conformance",
+        about: "the conformance suite of hive-node; of a mixed fleet, LND is the one under test",
+        cases: &["T60"],
+        fleets: Fleet::ALL,
+        run: conformance::suite,
+    },
+    Scenario {
+        name: "cln_backend_among_lnd",
+        about: "the conformance suite of hive-node, with Core Lightning under test in a mixed fleet",
+        cases: &["T60"],
+        fleets: &[Fleet::Mixed],
+        run: conformance::cln_among_lnd,
+    },
+    Scenario {
+        name: "agents_meet",
+        about: "two agents found, invite, join and agree, and survive a kill",
+        cases: &["T01"],
+        fleets: Fleet::ALL,
+        run: agents::meet,
+    },
+];
 
 #[cfg(test)]
 mod tests {
