@@ -14,6 +14,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     let definitions = protox::compile(FILES, [ROOT])?;
     // The servers play LND in tests.
-    tonic_prost_build::configure().compile_fds(definitions)?;
+    tonic_prost_build::configure()
+        .generate_default_stubs(true)
+        .compile_fds(definitions)?;
     Ok(())
 }

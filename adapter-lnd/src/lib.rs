@@ -27,6 +27,8 @@ mod chance;
 mod connect;
 mod convert;
 mod dial;
+#[cfg(test)]
+mod fake;
 mod forwards;
 mod graph;
 mod htlcs;

@@ -1,0 +1,338 @@
+//! The backend against a server that plays LND.
+
+use super::wire::Identity;
+use super::{NODE, PEER, Stand};
+use crate::connect::held;
+use crate::permissions::Grants;
+use crate::proto::lnrpc::payment::PaymentStatus;
+use crate::proto::lnrpc::pending_channels_response::{PendingChannel, PendingOpenChannel};
+use crate::proto::lnrpc::*;
+use hive_node::backend::{
+    BackendError, BackendEvent, Done, LightningBackend, Prepared, Reconciled,
+};
+use hive_types::limits::{EVENT_QUEUE, MESSAGE_TYPE};
+use hive_types::{ActionId, ActionKind, Digest, Msat, Sat, Txid};
+use std::time::Duration;
+use tonic::Status;
+
+fn message(number: u32) -> CustomMessage {
+    let peer: hive_types::NodeId = PEER.parse().unwrap();
+    CustomMessage {
+        peer: peer.as_bytes().to_vec(),
+        r#type: MESSAGE_TYPE.into(),
+        data: number.to_be_bytes().into(),
+    }
+}
+
+/// The answer once LND is back: until then each call says that it is not there.
+async fn answered(backend: &impl LightningBackend) -> hive_node::backend::NodeInfo {
+    loop {
+        match backend.info().await {
+            Ok(info) => return info,
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_pinned_certificate_is_accepted_and_the_macaroon_sent() {
+    let stand = Stand::new().await;
+    let info = stand.backend().info().await.unwrap();
+    assert_eq!(info.node_id.to_string(), NODE);
+    let macaroons = held(&stand.fake.script).macaroons.clone();
+    let expected = format!("02{}", "09".repeat(79));
+    assert!(
+        macaroons.iter().all(|macaroon| *macaroon == expected),
+        "{macaroons:?}"
+    );
+}
+
+#[tokio::test]
+async fn another_certificate_is_refused_before_the_macaroon_is_shown() {
+    let stand = Stand::new().await;
+    stand.write_certificate(&Identity::new());
+    let error = stand.backend().info().await.unwrap_err();
+    assert!(matches!(error, BackendError::Denied(_)), "{error}");
+    assert!(
+        error.to_string().contains("copy its tls.cert again"),
+        "{error}"
+    );
+    assert!(held(&stand.fake.script).macaroons.is_empty());
+}
+
+#[tokio::test]
+async fn a_rotated_certificate_is_read_again() {
+    let mut stand = Stand::new().await;
+    let backend = stand.backend();
+    backend.info().await.unwrap();
+    stand.kill();
+    let error = backend.info().await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    let identity = Identity::new();
+    stand.write_certificate(&identity);
+    stand.start(&identity).await;
+    assert_eq!(answered(&backend).await.node_id.to_string(), NODE);
+}
+
+#[tokio::test]
+async fn credentials_that_are_none_are_told_at_once() {
+    let stand = Stand::new().await;
+    std::fs::write(stand.certificate(), "no certificate").unwrap();
+    let error = crate::LndBackend::new(stand.source()).unwrap_err();
+    assert!(error.to_string().contains("copy LND's tls.cert"), "{error}");
+    std::fs::remove_file(stand.folder().join("hive.macaroon")).unwrap();
+    stand.write_certificate(&Identity::new());
+    let error = crate::LndBackend::new(stand.source()).unwrap_err();
+    assert!(
+        error.to_string().contains("adapter-lnd macaroon"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_locked_wallet_is_waited_for() {
+    let stand = Stand::new().await;
+    let locked = Status::unknown("wallet locked, unlock it to enable full RPC access");
+    held(&stand.fake.script).refuses = Some(locked);
+    let backend = stand.backend();
+    let error = backend.info().await.unwrap_err();
+    assert!(
+        error.is_retryable() && error.to_string().contains("lncli unlock"),
+        "{error}"
+    );
+    held(&stand.fake.script).refuses = None;
+    backend.info().await.unwrap();
+}
+
+#[tokio::test]
+async fn streams_come_back_with_lnd_and_all_is_read_again() {
+    let mut stand = Stand::new().await;
+    let backend = stand.backend();
+    assert_eq!(backend.next_event().await.unwrap(), BackendEvent::Restarted);
+    let stream = stand.fake.subscription(1).await;
+    stream.send(Ok(message(1))).await.unwrap();
+    let heard = |event| matches!(event, BackendEvent::Message { .. });
+    assert!(heard(backend.next_event().await.unwrap()));
+    drop(stream);
+    stand.kill();
+    let identity = Identity::new();
+    stand.write_certificate(&identity);
+    stand.start(&identity).await;
+    assert_eq!(backend.next_event().await.unwrap(), BackendEvent::Restarted);
+    let stream = stand.fake.subscription(2).await;
+    stream.send(Ok(message(2))).await.unwrap();
+    let expected = BackendEvent::Message {
+        from: PEER.parse().unwrap(),
+        bytes: 2u32.to_be_bytes().into(),
+    };
+    assert_eq!(backend.next_event().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn t07_messages_are_drained_while_nobody_reads() {
+    let stand = Stand::new().await;
+    let backend = stand.backend();
+    assert_eq!(backend.next_event().await.unwrap(), BackendEvent::Restarted);
+    let stream = stand.fake.subscription(1).await;
+    // The fake's channel holds one message: sending them all shows that all were taken.
+    for number in 0..5 * EVENT_QUEUE as u32 {
+        stream.send(Ok(message(number))).await.unwrap();
+    }
+    backend.info().await.unwrap();
+    let BackendEvent::Message { bytes, .. } = backend.next_event().await.unwrap() else {
+        panic!("another event than the first message");
+    };
+    assert_eq!(bytes, 0u32.to_be_bytes());
+}
+
+#[tokio::test]
+async fn graphs_larger_than_grpcs_default_arrive() {
+    let stand = Stand::new().await;
+    let edge = |channel_id| ChannelEdge {
+        channel_id,
+        node1_pub: NODE.into(),
+        node2_pub: PEER.into(),
+        capacity: 1_000_000,
+        node1_policy: None,
+        node2_policy: None,
+    };
+    let edges: Vec<ChannelEdge> = (1..=40_000).map(edge).collect();
+    held(&stand.fake.script).graph = ChannelGraph {
+        nodes: vec![],
+        edges,
+    };
+    let graph = stand.backend().graph().await.unwrap();
+    assert_eq!(graph.channel_count(), 40_000);
+}
+
+#[tokio::test]
+async fn missing_permissions_switch_off_what_needs_them() {
+    let stand = Stand::new().await;
+    held(&stand.fake.script).denied = vec!["/lnrpc.Lightning/OpenChannel"];
+    let (link, grants) = (stand.link(), Grants::default());
+    grants.admit(ActionKind::Open).unwrap();
+    grants.ask(&link).await.unwrap();
+    let refused = grants.admit(ActionKind::Open).unwrap_err();
+    assert!(refused.reason.contains("--allow open"), "{refused}");
+    grants.admit(ActionKind::Rebalance).unwrap();
+    held(&stand.fake.script).denied.clear();
+    grants.ask(&link).await.unwrap();
+    grants.admit(ActionKind::Open).unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_call_names_what_to_bake() {
+    let stand = Stand::new().await;
+    held(&stand.fake.script).refuses = Some(Status::unknown("permission denied"));
+    let error = stand.backend().info().await.unwrap_err();
+    assert!(matches!(error, BackendError::Denied(_)), "{error}");
+    assert!(
+        error.to_string().contains("uri:/lnrpc.Lightning/GetInfo"),
+        "{error}"
+    );
+}
+
+fn payment(status: PaymentStatus) -> Payment {
+    Payment {
+        status: status.into(),
+        fee_msat: 7,
+        htlcs: vec![],
+    }
+}
+
+#[tokio::test]
+async fn t59_payments_are_not_done_only_once_their_invoice_is_gone() {
+    let stand = Stand::new().await;
+    let backend = stand.backend();
+    let id = ActionId::from_bytes([1; 16]);
+    let prepared = Prepared::Payment {
+        preimage: [1; 32],
+        payment_hash: Digest::from_bytes([2; 32]),
+    };
+    let ask = async |known: Option<PaymentStatus>| {
+        held(&stand.fake.script).payment = known.map(payment);
+        backend.reconcile(id, &prepared).await.unwrap()
+    };
+    assert_eq!(
+        ask(Some(PaymentStatus::InFlight)).await,
+        Reconciled::Unknown
+    );
+    assert_eq!(
+        ask(Some(PaymentStatus::Initiated)).await,
+        Reconciled::Unknown
+    );
+    let fee = Msat::new(7);
+    let paid = Reconciled::Done(Done::Paid { fee });
+    assert_eq!(ask(Some(PaymentStatus::Succeeded)).await, paid);
+    assert_eq!(stand.fake.asked("CancelInvoice"), 0);
+    assert_eq!(ask(Some(PaymentStatus::Failed)).await, Reconciled::NotDone);
+    assert_eq!(stand.fake.asked("CancelInvoice"), 1);
+    assert_eq!(ask(None).await, Reconciled::NotDone);
+    assert_eq!(stand.fake.asked("CancelInvoice"), 2);
+    assert_eq!(stand.fake.asked("SendToRouteV2"), 0);
+}
+
+fn txid(byte: u8) -> String {
+    Txid::from_bytes([byte; 32]).to_string()
+}
+
+fn place(byte: u8) -> OutPoint {
+    OutPoint {
+        txid_bytes: vec![],
+        txid_str: txid(byte),
+        output_index: 0,
+    }
+}
+
+fn utxo(byte: u8) -> Utxo {
+    Utxo {
+        address_type: 0,
+        amount_sat: 1_000_000,
+        outpoint: Some(place(byte)),
+        confirmations: 3,
+    }
+}
+
+fn spending(tx: u8, input: u8, num_confirmations: i32) -> Transaction {
+    Transaction {
+        tx_hash: txid(tx),
+        num_confirmations,
+        total_fees: 321,
+        previous_outpoints: vec![PreviousOutPoint {
+            outpoint: format!("{}:0", txid(input)),
+        }],
+    }
+}
+
+#[tokio::test]
+async fn t36_an_open_is_found_by_its_inputs() {
+    let stand = Stand::new().await;
+    let backend = stand.backend();
+    let id = ActionId::from_bytes([5; 16]);
+    let prepared = Prepared::Open {
+        inputs: [1, 2]
+            .map(|byte| format!("{}:0", txid(byte)).parse().unwrap())
+            .into(),
+        channels_before: vec![],
+    };
+    let ask = async || backend.reconcile(id, &prepared).await.unwrap();
+    let script = || held(&stand.fake.script);
+    script().unspent = vec![utxo(1), utxo(2), utxo(3)];
+    assert_eq!(ask().await, Reconciled::NotDone);
+    script().leased = vec![place(2)];
+    assert_eq!(ask().await, Reconciled::Unknown);
+    script().leased.clear();
+    // Neither free nor spent: locked by a funding that is being agreed upon.
+    script().unspent = vec![utxo(1)];
+    assert_eq!(ask().await, Reconciled::Unknown);
+    // Spent by something that is no channel, first unconfirmed.
+    script().transactions = vec![spending(8, 2, 0)];
+    assert_eq!(ask().await, Reconciled::Unknown);
+    script().transactions = vec![spending(8, 2, 1)];
+    assert_eq!(ask().await, Reconciled::NotDone);
+    // By a channel that is closed again.
+    script().closed = vec![ChannelCloseSummary {
+        channel_point: format!("{}:1", txid(8)),
+        ..ChannelCloseSummary::default()
+    }];
+    let Reconciled::Done(Done::Opened { funding, fee, .. }) = ask().await else {
+        panic!("the channel is not found");
+    };
+    assert_eq!(
+        (funding.to_string(), fee),
+        (format!("{}:1", txid(8)), Sat::new(321))
+    );
+}
+
+#[tokio::test]
+async fn t36_an_open_is_found_by_its_name() {
+    let stand = Stand::new().await;
+    let backend = stand.backend();
+    let id = ActionId::from_bytes([5; 16]);
+    let inputs = vec![format!("{}:0", txid(1)).parse().unwrap()];
+    let prepared = Prepared::Open {
+        inputs,
+        channels_before: vec![],
+    };
+    let mine = PendingChannel {
+        channel_point: format!("{}:0", txid(9)),
+        memo: id.to_string(),
+        ..PendingChannel::default()
+    };
+    // LND stored the channel and stopped before it published: the inputs look free.
+    held(&stand.fake.script).unspent = vec![utxo(1)];
+    held(&stand.fake.script).opening = vec![PendingOpenChannel {
+        channel: Some(mine),
+    }];
+    assert_eq!(
+        backend.reconcile(id, &prepared).await.unwrap(),
+        Reconciled::Unknown
+    );
+    held(&stand.fake.script).transactions = vec![spending(9, 1, 0)];
+    let known = backend.reconcile(id, &prepared).await.unwrap();
+    assert!(
+        matches!(known, Reconciled::Done(Done::Opened { .. })),
+        "{known:?}"
+    );
+}
