@@ -72,7 +72,7 @@ fn check(tree: &Tree) -> Vec<Breach> {
     let reached = modules::check(tree, &mut found);
     purity::check(tree, &reached, &mut found);
     rules::check(tree, &mut found);
-    money::check(tree, &mut found);
+    money::check(tree, &reached, &mut found);
     links::check(tree, &mut found);
     proofs::check(tree, &mut found);
     found.sort();

@@ -4,7 +4,9 @@
 //! second way to the node beside the backend, or to the maker beside the gate: this room searches for both.
 
 use crate::breach::Breach;
+use crate::modules::Reached;
 use crate::source::Source;
+use crate::tokens::Token;
 use crate::tree::Tree;
 
 /// Where an agent's own code lies; worlds, fixtures and trials around it stand for other people's hands.
@@ -77,10 +79,14 @@ const CLOSING: &[&str] = &[
     "force_close",
 ];
 
+/// What puts a graph together from gossip. Its `set_policy` notes down what others ask for and changes no fee.
+const GRAPH_BUILDER: &str = "builder";
+
 /// Checks what an agent runs, its tests aside.
-pub(crate) fn check(tree: &Tree, found: &mut Vec<Breach>) {
+pub(crate) fn check(tree: &Tree, reached: &Reached, found: &mut Vec<Breach>) {
     for (_, source) in tree.sources() {
-        if lies_in(source, AGENT) {
+        let for_tests = reached.get(&source.path).copied().unwrap_or(false);
+        if lies_in(source, AGENT) && !for_tests {
             scan(source, found);
         }
     }
@@ -91,8 +97,10 @@ fn lies_in(source: &Source, places: &[&str]) -> bool {
 }
 
 fn scan(source: &Source, found: &mut Vec<Breach>) {
-    let outside = source.tokens.iter().filter(|token| !source.in_tests(token));
-    for token in outside {
+    for (index, token) in source.tokens.iter().enumerate() {
+        if source.in_tests(token) || is_of_a_graph(&source.tokens, index) {
+            continue;
+        }
         let word = token.word();
         let what = match of_the_gate(word) {
             Some(what) if !source.path.starts_with(GATE) => what.to_owned(),
@@ -108,6 +116,13 @@ fn scan(source: &Source, found: &mut Vec<Breach>) {
         };
         found.push(Breach::new(&source.path, token.at.line, what));
     }
+}
+
+/// Whether the word follows `builder.`.
+fn is_of_a_graph(tokens: &[Token], index: usize) -> bool {
+    let before = |steps: usize| tokens.get(index.checked_sub(steps)?);
+    let called = before(1).is_some_and(|token| token.is_mark('.'));
+    called && before(2).is_some_and(|token| token.word() == GRAPH_BUILDER)
 }
 
 fn of_the_gate(word: &str) -> Option<&'static str> {
@@ -132,7 +147,8 @@ mod tests {
     fn t44_no_sat_moves_outside_of_the_gate() {
         let tree = workspace();
         let mut found = Vec::new();
-        check(&tree, &mut found);
+        let reached = crate::modules::check(&tree, &mut found);
+        check(&tree, &reached, &mut found);
         assert_eq!(found, Vec::new());
         for (word, place) in [
             ("for_reservation", GATE),
@@ -167,6 +183,24 @@ mod tests {
         let text =
             "//! Node.\n#[cfg(test)]\nmod tests {\n    fn f() { world.open_channel(node); }\n}\n";
         accepted(&[("hive-node/src/lib.rs", text)]);
+    }
+
+    #[test]
+    fn t44_the_graphs_policies_and_files_of_tests_are_no_ways_to_the_node() {
+        let graph = "//! Node.\nfn f() {\n    self.builder.set_policy(scid, from, &policy);\n}\n";
+        accepted(&[("hive-node/src/lib.rs", graph)]);
+        let other = "//! Node.\nfn f() {\n    builder.node.set_policy(scid);\n}\n";
+        caught(
+            &[("hive-node/src/lib.rs", other)],
+            "hive-node/src/lib.rs:3",
+            "moves money",
+        );
+        let root = "//! Node.\n#[cfg(test)]\nmod fake;\n";
+        let fake = "//! Fake.\nfn f() { world.open_channel(node); }\n";
+        accepted(&[
+            ("hive-node/src/lib.rs", root),
+            ("hive-node/src/fake.rs", fake),
+        ]);
     }
 
     #[test]

@@ -91,3 +91,6 @@ fn acted(error: CallError) -> ActError {
         CallError::Lost(_) | CallError::Reply(_) => unknown(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

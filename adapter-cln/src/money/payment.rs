@@ -206,7 +206,7 @@ pub(super) async fn rebalance(
 }
 
 /// The route ends with what it should, and costs no more than what is permitted.
-fn check(moved: &Rebalance, cost: Msat) -> Result<(), NotDone> {
+pub(super) fn check(moved: &Rebalance, cost: Msat) -> Result<(), NotDone> {
     let ends = (moved.hops.first(), moved.hops.last());
     let (Some(first), Some(last)) = ends else {
         return Err(NotDone::final_("the route is empty"));

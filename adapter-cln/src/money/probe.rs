@@ -23,8 +23,9 @@ const WITH_EXPIRY: u16 = 0x100d;
 /// `channel_disabled`: flags stand before the update.
 const WITH_FLAGS: u16 = 0x1014;
 
-/// `permanent_channel_failure`, `required_channel_feature_missing`, `unknown_next_peer`.
-const PERMANENT: u16 = 0x4000;
+/// `permanent_channel_failure`, `required_channel_feature_missing`, `unknown_next_peer`: of the next channel too,
+/// though they carry no update.
+const OF_A_CHANNEL: [u16; 3] = [0x4008, 0x4009, 0x400a];
 
 pub(super) async fn probe(rpc: &Rpc, probe: &Probe, hash: Digest) -> Result<Done, ActError> {
     let known = payment::known(rpc, hash).await.map_err(not_read)?;
@@ -83,10 +84,8 @@ async fn result(rpc: &Rpc, probe: &Probe, failure: &Failure) -> Result<Done, Act
 
 /// Whether the failure is about the next channel and not about the node itself.
 fn names_channel(failure: &Failure) -> bool {
-    const NODE: u16 = 0x2000;
-    failure
-        .failcode
-        .is_some_and(|code| code & NODE == 0 && code & (UPDATE | PERMANENT) != 0)
+    let is_named = |code: u16| code & UPDATE != 0 || OF_A_CHANNEL.contains(&code);
+    failure.failcode.is_some_and(is_named)
 }
 
 /// The policy in the `channel_update` that came with the failure.

@@ -1,0 +1,249 @@
+use super::*;
+use crate::money;
+use bitcoin::absolute::LockTime;
+use bitcoin::hashes::Hash;
+use bitcoin::transaction::Version;
+use hive_node::backend::{ActError, Done, Prepared, Reconciled};
+use hive_types::OpenChannel;
+
+const CAPACITY: u64 = 1_000_000;
+const INPUT: u64 = 1_500_000;
+const FEE: u64 = 700;
+
+fn open() -> Action {
+    Action::Open(OpenChannel {
+        target: peer(),
+        capacity: Sat::new(CAPACITY),
+        feerate_ceiling: FeeratePerKw::new(5_000),
+        announce: true,
+    })
+}
+
+fn allowed() -> Authorized {
+    permit(open(), Msat::new(5_000_000))
+}
+
+fn input() -> OutPoint {
+    OutPoint {
+        txid: Txid::from_bytes([0x11; 32]),
+        vout: 1,
+    }
+}
+
+fn prepared() -> Prepared {
+    Prepared::Open {
+        inputs: vec![input()],
+        channels_before: Vec::new(),
+    }
+}
+
+fn funds(status: &str, reserved: bool) -> Option<Answer> {
+    result(
+        json!({"outputs": [{"txid": "11".repeat(32), "output": 1, "amount_msat": INPUT * 1_000,
+        "status": status, "reserved": reserved}]}),
+    )
+}
+
+/// The transaction that spends the input: channel and change.
+fn transaction() -> (String, String) {
+    let outputs = [CAPACITY, INPUT - CAPACITY - FEE].map(|sat| bitcoin::TxOut {
+        value: bitcoin::Amount::from_sat(sat),
+        script_pubkey: bitcoin::ScriptBuf::new(),
+    });
+    let transaction = bitcoin::Transaction {
+        version: Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: vec![bitcoin::TxIn {
+            previous_output: bitcoin::OutPoint {
+                txid: bitcoin::Txid::from_byte_array([0x11; 32]),
+                vout: 1,
+            },
+            ..bitcoin::TxIn::default()
+        }],
+        output: outputs.into(),
+    };
+    let raw = bitcoin::consensus::encode::serialize_hex(&transaction);
+    (transaction.compute_txid().to_string(), raw)
+}
+
+fn transactions(blockheight: u32) -> Option<Answer> {
+    let (hash, rawtx) = transaction();
+    result(json!({"transactions": [{"hash": hash, "rawtx": rawtx, "blockheight": blockheight}]}))
+}
+
+fn channels_funded() -> Option<Answer> {
+    let (hash, _) = transaction();
+    result(
+        json!({"channels": [{"peer_id": PEER, "state": "CHANNELD_AWAITING_LOCKIN",
+        "channel_id": "22".repeat(32), "funding_txid": hash, "funding_outnum": 0}]}),
+    )
+}
+
+fn opened() -> Done {
+    let (txid, _) = transaction();
+    Done::Opened {
+        channel_id: "22".repeat(32).parse().unwrap(),
+        funding: format!("{txid}:0").parse().unwrap(),
+        fee: Sat::new(FEE),
+    }
+}
+
+#[tokio::test]
+async fn an_open_spends_what_was_chosen_and_gives_nothing_away() {
+    let node = node(|method, _| match method {
+        "listfunds" => funds("confirmed", false),
+        "fundchannel" => {
+            let (txid, tx) = transaction();
+            result(
+                json!({"tx": tx, "txid": txid, "outnum": 0, "channel_id": "22".repeat(32), "mindepth": 3}),
+            )
+        }
+        _ => None,
+    });
+    let permit = allowed();
+    let prepared = money::prepare(&node.rpc, &permit).await.unwrap();
+    assert_eq!(node.calls.count("fundchannel"), 0);
+    let done = money::execute(&node.rpc, ID, &permit, &prepared).await;
+    assert_eq!(done, Ok(opened()));
+    let expected = json!({"id": PEER, "amount": CAPACITY, "feerate": "1875perkw", "announce": true,
+        "minconf": 1, "utxos": [input().to_string()]});
+    assert_eq!(node.calls.params("fundchannel"), expected);
+}
+
+#[tokio::test]
+async fn a_feerate_above_the_ceiling_or_too_little_money_begins_nothing() {
+    let dear = node(|method, _| match method {
+        "feerates" => result(json!({"perkw": {"opening": 5_001, "floor": 253}})),
+        _ => None,
+    });
+    let error = money::prepare(&dear.rpc, &allowed()).await.unwrap_err();
+    assert!(
+        error.retryable && error.reason.contains("feerate is 5001"),
+        "{error}"
+    );
+    let poor = node(|method, _| match method {
+        "listfunds" => funds("unconfirmed", false),
+        _ => None,
+    });
+    let error = money::prepare(&poor.rpc, &allowed()).await.unwrap_err();
+    assert!(error.reason.contains("add on-chain funds"), "{error}");
+}
+
+/// The node said no and gave the inputs back; or it said no and did not; or the answer was lost; or the
+/// transaction was signed and nobody took it.
+#[tokio::test]
+async fn an_open_that_fails_is_undone_only_when_the_node_says_so() {
+    let cases = [
+        (300, false, true),
+        (-1, true, false),
+        (303, false, false),
+        (0, false, false),
+    ];
+    for (code, reserved, is_certain) in cases {
+        let mut asked = false;
+        let node = node(move |method, _| match method {
+            "listfunds" => funds("confirmed", reserved && asked),
+            "listtransactions" => nothing("transactions"),
+            "fundchannel" if code == 0 => {
+                asked = true;
+                Some(Answer::Nothing)
+            }
+            "fundchannel" => {
+                asked = true;
+                refusal(code, "no")
+            }
+            _ => None,
+        });
+        let ended = money::execute(&node.rpc, ID, &allowed(), &prepared()).await;
+        let is_not_done = matches!(ended, Err(ActError::NotDone(_)));
+        assert_eq!(is_not_done, is_certain, "{code}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repetition_finds_the_channel_and_opens_no_second_one() {
+    let node = node(|method, _| match method {
+        "listfunds" => funds("spent", false),
+        "listtransactions" => transactions(0),
+        "listpeerchannels" => channels_funded(),
+        _ => None,
+    });
+    let done = money::execute(&node.rpc, ID, &allowed(), &prepared()).await;
+    assert_eq!(done, Ok(opened()));
+    assert_eq!(node.calls.count("fundchannel"), 0);
+}
+
+async fn reconciled(
+    script: impl FnMut(&str, &Value) -> Option<Answer> + Send + 'static,
+) -> Reconciled {
+    let node = node(script);
+    let became = money::reconcile(&node.rpc, ID, &prepared()).await.unwrap();
+    assert_eq!(node.calls.count("fundchannel"), 0);
+    became
+}
+
+#[tokio::test]
+async fn the_inputs_tell_what_became_of_an_open() {
+    let done = reconciled(|method, _| match method {
+        "listfunds" => funds("spent", false),
+        "listtransactions" => transactions(0),
+        "listpeerchannels" => channels_funded(),
+        _ => None,
+    });
+    assert_eq!(done.await, Reconciled::Done(opened()));
+    // Closed since.
+    let closed = reconciled(|method, _| match method {
+        "listfunds" => funds("spent", false),
+        "listtransactions" => transactions(120),
+        "listpeerchannels" => nothing("channels"),
+        "listclosedchannels" => {
+            let (hash, _) = transaction();
+            result(
+                json!({"closedchannels": [{"channel_id": "22".repeat(32), "funding_txid": hash,
+                "funding_outnum": 0, "peer_id": PEER, "close_cause": "user"}]}),
+            )
+        }
+        _ => None,
+    });
+    assert_eq!(closed.await, Reconciled::Done(opened()));
+    let free = reconciled(|method, _| match method {
+        "listfunds" => funds("confirmed", false),
+        _ => None,
+    });
+    assert_eq!(free.await, Reconciled::NotDone);
+    let bound = reconciled(|method, _| match method {
+        "listfunds" => funds("confirmed", true),
+        "listtransactions" => nothing("transactions"),
+        _ => None,
+    });
+    assert_eq!(bound.await, Reconciled::Unknown);
+    // By something else than a funding: open until it is in a block.
+    for (height, expected) in [(0, Reconciled::Unknown), (120, Reconciled::NotDone)] {
+        let spent = reconciled(move |method, _| match method {
+            "listfunds" => funds("spent", false),
+            "listtransactions" => transactions(height),
+            _ => None,
+        });
+        assert_eq!(spent.await, expected);
+    }
+    let strange = reconciled(|method, _| match method {
+        "listfunds" => nothing("outputs"),
+        _ => None,
+    });
+    assert_eq!(strange.await, Reconciled::Unknown);
+}
+
+/// The call had reached the node just before the agent died, and binds its inputs only now.
+#[tokio::test]
+async fn an_open_that_is_about_to_begin_is_not_taken_for_none() {
+    let mut looks = 0;
+    let late = reconciled(move |method, _| match method {
+        "listfunds" => {
+            looks += 1;
+            funds("confirmed", looks > 1)
+        }
+        "listtransactions" => nothing("transactions"),
+        _ => None,
+    });
+    assert_eq!(late.await, Reconciled::Unknown);
+}
