@@ -2,8 +2,8 @@
 
 use hive_types::Millis;
 
-/// The oldest Core Lightning whose commands and notifications are the ones used here: since v24.11
-/// `listpeerchannels` tells both policies and `custommsg` is a notification that needs no hook.
+/// The oldest Core Lightning that is let in. Since v24.02 `custommsg` is a notification that needs no hook and
+/// `listpeerchannels` tells both policies; what the releases up to this one do differently nobody has tried.
 pub(crate) const OLDEST_VERSION: (u32, u32) = (24, 11);
 
 /// The newest Core Lightning that this was tried with.
@@ -45,6 +45,10 @@ pub(crate) const STOP_PATIENCE: Millis = Millis::from_secs(10);
 
 /// How often the gossip store is looked at for growth. A look is one `stat`.
 pub(crate) const GOSSIP_LOOK: Millis = Millis::from_secs(5);
+
+/// Channels of the network graph: ten times those of the public network of 2026. More than these take gigabytes,
+/// and the memory is the node's.
+pub(crate) const GRAPH_CHANNELS: usize = 400_000;
 
 /// Readings of the node that are tried until one saw no change while it was made.
 pub(crate) const SNAPSHOT_TRIES: u32 = 4;

@@ -81,7 +81,7 @@ where
         Ok((state, config)) => live(configured, state, config, clock, &mut gone, &lines).await,
         Err(reason) => {
             // lightningd shows its reason for going on without the plugin to those who debug it only.
-            lines.put(Level::Error, format!("The Hive does not start: {reason}"));
+            lines.put(Level::Warn, format!("The Hive does not start: {reason}"));
             lines.flush();
             let told = configured.disable(&reason).await;
             lines.flush();

@@ -118,7 +118,8 @@ pub(crate) async fn read(rpc: &Rpc, graph: Option<&Graph>) -> Result<Reading, Ba
             before.0.blockheight == after.0.blockheight && before.1.outputs == after.1.outputs;
         // A node whose wallet never rests is read as well as it goes; the next reading comes soon.
         if is_same || tries >= SNAPSHOT_TRIES {
-            let feerate = feerate(rpc).await?;
+            // Where the node has none, an open is refused when it comes to it.
+            let feerate = feerate(rpc).await?.unwrap_or(FEERATE_FLOOR);
             let reserve = reserve(rpc, &channels).await?;
             let on_chain = on_chain(&after.1, reserve);
             let snapshot = snapshot(&after.0, on_chain, feerate, &channels, peers, graph)?;
@@ -134,14 +135,14 @@ pub(crate) struct Reading {
     pub(crate) channels: Vec<PeerChannel>,
 }
 
-/// What a funding transaction pays by the node's own estimate.
+/// What a funding transaction pays by the node's own estimate; `None` while it has none.
 ///
 /// # Errors
 /// [`BackendError`] when the node does not answer.
-pub(crate) async fn feerate(rpc: &Rpc) -> Result<FeeratePerKw, BackendError> {
+pub(crate) async fn feerate(rpc: &Rpc) -> Result<Option<FeeratePerKw>, BackendError> {
     let rates = rpc.call(&Feerates::PER_KW).await?.perkw;
     let floor = rates.floor.unwrap_or_default().max(FEERATE_FLOOR.get());
-    Ok(FeeratePerKw::new(rates.opening.unwrap_or(floor).max(floor)))
+    Ok(rates.opening.map(|rate| FeeratePerKw::new(rate.max(floor))))
 }
 
 /// What the node keeps back: with the first anchor channel it begins to, so that an open counts with it.

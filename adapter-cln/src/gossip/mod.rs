@@ -47,6 +47,10 @@ pub(crate) async fn read(rpc: &Rpc, path: &Path) -> Result<Graph, BackendError> 
             }
             Ok(read.graph)
         }
+        // The node would tell of as many.
+        Ok(Err(reason @ store::StoreError::TooLarge { .. })) => {
+            Err(BackendError::Refused(reason.to_string()))
+        }
         Ok(Err(reason)) => {
             tracing::warn!(%reason, "the node is asked for the graph instead, without inbound fees");
             fallback::read(rpc).await

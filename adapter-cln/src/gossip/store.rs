@@ -5,6 +5,7 @@
 //! that it has ended is opened again.
 
 use super::bolt7::{self, Bytes, CHANNEL_ANNOUNCEMENT, CHANNEL_UPDATE};
+use crate::limits::GRAPH_CHANNELS;
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_types::{NodeId, Sat, ShortChannelId};
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub(super) enum StoreError {
     Io { path: PathBuf, reason: io::Error },
     #[error("{} has version {version}, which is not known; look for a newer Hive", path.display())]
     Version { path: PathBuf, version: u8 },
+    #[error("{} holds more than {most} channels, too many to be kept in memory beside the node; see that it is the public network's, and report this", path.display())]
+    TooLarge { path: PathBuf, most: usize },
     #[error("{} was replaced again and again while it was read", .0.display())]
     Restless(PathBuf),
 }
@@ -62,6 +65,10 @@ pub(super) fn read_file(path: &Path) -> Result<ReadGraph, StoreError> {
         match read(BufReader::with_capacity(1 << 20, file)).map_err(failed)? {
             End::Whole(read) => return Ok(read),
             End::Replaced => {}
+            End::TooLarge => {
+                let (path, most) = (path.into(), GRAPH_CHANNELS);
+                return Err(StoreError::TooLarge { path, most });
+            }
             End::Unknown(version) => {
                 let path = path.into();
                 return Err(StoreError::Version { path, version });
@@ -76,11 +83,16 @@ pub(super) fn read_file(path: &Path) -> Result<ReadGraph, StoreError> {
 pub(super) enum End {
     Whole(ReadGraph),
     Replaced,
+    TooLarge,
     Unknown(u8),
 }
 
 /// Reads one file to its end, or to the first record that is not whole.
-pub(super) fn read(mut from: impl Read) -> io::Result<End> {
+pub(super) fn read(from: impl Read) -> io::Result<End> {
+    read_bounded(from, GRAPH_CHANNELS)
+}
+
+fn read_bounded(mut from: impl Read, most_channels: usize) -> io::Result<End> {
     let Some([version]) = exactly::<1>(&mut from)? else {
         return Ok(End::Unknown(0));
     };
@@ -103,6 +115,9 @@ pub(super) fn read(mut from: impl Read) -> io::Result<End> {
         }
         if draft.add(&header, &body) == Some(Added::End) {
             return Ok(End::Replaced);
+        }
+        if draft.ends.len() > most_channels {
+            return Ok(End::TooLarge);
         }
     }
     Ok(End::Whole(draft.build()))

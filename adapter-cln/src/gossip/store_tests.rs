@@ -196,6 +196,19 @@ fn files_of_other_versions_and_replaced_ones_are_told_apart() {
 }
 
 #[test]
+fn a_graph_beyond_all_bounds_is_not_read() {
+    let bytes = file(&[channel(7, [1, 2]), channel(8, [1, 2]), channel(9, [1, 2])]);
+    assert!(matches!(
+        read_bounded(&bytes[..], 3).unwrap(),
+        End::Whole(_)
+    ));
+    assert!(matches!(
+        read_bounded(&bytes[..], 2).unwrap(),
+        End::TooLarge
+    ));
+}
+
+#[test]
 fn a_file_is_opened_again_when_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gossip_store");

@@ -74,6 +74,9 @@ pub(super) async fn prepare(
 /// What the going rate is, where the permit allows it.
 async fn feerate(rpc: &Rpc, open: &OpenChannel) -> Result<FeeratePerKw, NotDone> {
     let going = snapshot::feerate(rpc).await.map_err(not_read)?;
+    let going = going.ok_or_else(|| {
+        NotDone::retryable("the node has no feerate estimate; see what its Bitcoin backend says")
+    })?;
     let ceiling = open.feerate_ceiling;
     if going > ceiling {
         let (going, ceiling) = (going.get(), ceiling.get());

@@ -121,6 +121,15 @@ async fn a_feerate_above_the_ceiling_or_too_little_money_begins_nothing() {
         error.retryable && error.reason.contains("feerate is 5001"),
         "{error}"
     );
+    let blind = node(|method, _| match method {
+        "feerates" => result(json!({"perkw": {"floor": 253}})),
+        _ => None,
+    });
+    let error = money::prepare(&blind.rpc, &allowed()).await.unwrap_err();
+    assert!(
+        error.retryable && error.reason.contains("no feerate estimate"),
+        "{error}"
+    );
     let poor = node(|method, _| match method {
         "listfunds" => funds("unconfirmed", false),
         _ => None,
