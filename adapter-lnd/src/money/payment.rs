@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Seconds that an invoice of ours can be paid: the payment begins at once.
 const INVOICE_EXPIRY_SECONDS: i64 = 3_600;
 
-/// Blocks that LND wants to be left when the payment arrives, the least that it takes (BOLT 11's default).
-const INVOICE_CLTV_BLOCKS: u64 = 18;
+/// Blocks that LND wants to be left when the payment arrives: the least that it takes.
+const INVOICE_CLTV_BLOCKS: u64 = 24;
 
 /// Nothing is known to the node before the preimage is stored.
 pub(super) fn prepare() -> Result<Prepared, NotDone> {
