@@ -21,6 +21,7 @@
 pub mod agent;
 pub mod chain;
 pub mod failure;
+mod forwarding;
 mod http;
 pub mod node;
 mod ports;
@@ -33,6 +34,7 @@ pub mod wait;
 mod world;
 
 pub use agent::Agent;
+pub use forwarding::Forwarding;
 pub use node::{Kind, Node};
 pub use tools::Tools;
 pub use world::World;

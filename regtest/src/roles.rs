@@ -2,7 +2,7 @@
 
 use crate::agent::SharedClock;
 use crate::failure::{Context, Outcome};
-use crate::{node, process};
+use crate::{forwarding, node, process};
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -30,6 +30,7 @@ pub fn play(args: &[String]) -> Option<ExitCode> {
             Some(status(ended.during("the guard")))
         }
         node::CHAIN_PLUGIN => Some(status(node::chain_plugin())),
+        forwarding::FORWARDING_PLUGIN => Some(status(forwarding::forwarding_plugin())),
         EVENTS => Some(adapter_cln::forward::run()),
         LND_AGENT => Some(with_clock(rest, |clock, rest| {
             adapter_lnd::run(rest, |boot| clock.at(boot))

@@ -3,6 +3,7 @@
 use crate::agent::{Agent, SharedClock};
 use crate::chain::Chain;
 use crate::failure::{Context, Outcome, ensure, wrong};
+use crate::forwarding::Interceptor;
 use crate::node::{Cln, Info, Kind, Lnd, Node, Open, PolicySeen};
 use crate::process::Guard;
 use crate::tools::Tools;
@@ -18,8 +19,9 @@ const ANNOUNCEMENT_DEPTH: u32 = 6;
 /// A chain and nodes on it, in one folder. All of it ends with this value.
 #[derive(Debug)]
 pub struct World {
-    // Dropped in this order: agents go before their nodes.
+    // Dropped in this order: agents and interceptors go before their nodes.
     pub(crate) agents: BTreeMap<usize, Agent>,
+    pub(crate) interceptors: Vec<Interceptor>,
     pub(crate) clock: SharedClock,
     nodes: Vec<Box<dyn Node>>,
     chain: Chain,
@@ -38,6 +40,7 @@ impl World {
         let chain = Chain::start(tools, &guard, &folder.join("btcd"))?;
         Ok(Self {
             agents: BTreeMap::new(),
+            interceptors: Vec::new(),
             clock: SharedClock::from_environment()?,
             nodes: Vec::new(),
             chain,

@@ -42,13 +42,26 @@ impl SharedClock {
         self.speed
     }
 
+    /// The same wall time, at another speed from now on. A speed of one or none shows the machine's time.
+    pub(crate) fn at_speed(self, speed: u32) -> Self {
+        let (real, shown) = (machine_time(), self.shown());
+        // What the new clock must have begun at to show this now.
+        let ahead = shown.since(real).get() / u64::from(speed.max(2) - 1);
+        Self {
+            speed,
+            origin: UnixMillis::new(real.get().saturating_sub(ahead)),
+        }
+    }
+
+    fn shown(self) -> UnixMillis {
+        let real = machine_time().since(self.origin).get();
+        let passed = Millis::new(real.saturating_mul(self.speed.into()));
+        self.origin.plus(passed)
+    }
+
     /// The clock of an agent that begins a boot now. All show the same wall time.
     pub(crate) fn at(self, boot: BootId) -> Arc<dyn Clock> {
-        let real = machine_time().since(self.origin).get();
-        let shown = self
-            .origin
-            .plus(Millis::new(real.saturating_mul(self.speed.into())));
-        Arc::new(ScaledClock::new(boot, shown, self.speed))
+        Arc::new(ScaledClock::new(boot, self.shown(), self.speed))
     }
 }
 
@@ -88,6 +101,9 @@ mod tests {
         };
         assert_eq!(clock.to_string().parse(), Ok(clock));
         assert!("60".parse::<SharedClock>().is_err());
+        let faster = clock.at_speed(240);
+        let apart = faster.shown().get().abs_diff(clock.shown().get());
+        assert!(apart < 60_000, "{apart} ms apart");
         let shown = clock.at(BootId::new(1)).now().wall;
         assert!(
             shown >= clock.origin.plus(Millis::new(600_000)),

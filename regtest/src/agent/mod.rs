@@ -225,6 +225,27 @@ impl World {
         })?
     }
 
+    /// How fast the agents' clocks run.
+    pub fn speed(&self) -> u32 {
+        self.clock.speed()
+    }
+
+    /// Starts all agents again with faster clocks, or slower ones.
+    ///
+    /// # Errors
+    /// When one does not come back.
+    pub fn hasten(&mut self, speed: u32) -> Outcome {
+        let places: Vec<usize> = self.agents.keys().copied().collect();
+        for &place in &places {
+            self.stop_agent(place)?;
+        }
+        self.clock = self.clock.at_speed(speed);
+        for place in places {
+            self.start_agent(place)?;
+        }
+        Ok(())
+    }
+
     /// Stops an agent in order.
     ///
     /// # Errors

@@ -123,6 +123,16 @@ impl Lnd {
         fs::write(file, bytes).during(file.display())
     }
 
+    /// Where its REST interface listens, and its admin macaroon in hex.
+    ///
+    /// # Errors
+    /// When there is no macaroon yet.
+    pub(crate) fn rest_access(&self) -> Outcome<(String, String)> {
+        let macaroon = fs::read(self.macaroon("admin")).during("the macaroon")?;
+        let address = format!("127.0.0.1:{}", self.ports.rest);
+        Ok((address, HEXLOWER.encode(&macaroon)))
+    }
+
     fn rest(&self) -> Outcome<&Http> {
         match &self.rest {
             Some(rest) => Ok(rest),

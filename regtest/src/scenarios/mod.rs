@@ -1,8 +1,15 @@
 //! What is tried on real nodes, one table of it.
 
 mod agents;
+mod black_hole;
+mod circle;
 mod conformance;
+mod corridor;
+mod fee_cheat;
+mod money;
 mod nodes;
+mod one_target;
+mod overcharge;
 
 use crate::failure::Outcome;
 use crate::node::Kind;
@@ -104,6 +111,48 @@ pub const SCENARIOS: &[Scenario] = &[
         cases: &["T01"],
         fleets: Fleet::ALL,
         run: agents::meet,
+    },
+    Scenario {
+        name: "corridor",
+        about: "fellows ask nothing of each other, and what they asked before once one has left",
+        cases: &["T62"],
+        fleets: Fleet::ALL,
+        run: corridor::t62_fees_vanish_and_come_back,
+    },
+    Scenario {
+        name: "one_target",
+        about: "two members want one target, both are approved, one opens",
+        cases: &["T31"],
+        fleets: Fleet::ALL,
+        run: one_target::t31_two_members_open_one_channel,
+    },
+    Scenario {
+        name: "fee_cheat",
+        about: "a fellow raises its fee by hand: blamed, out of the free corridor, forgiven",
+        cases: &["T50"],
+        fleets: Fleet::ALL,
+        run: fee_cheat::t50_a_raised_fee_is_found,
+    },
+    Scenario {
+        name: "push",
+        about: "pushes around a circle: one comes back short, one is stuck, one arrives",
+        cases: &["T57", "T59", "T60"],
+        fleets: Fleet::ALL,
+        run: circle::pushes,
+    },
+    Scenario {
+        name: "probe",
+        about: "a probe passes, and a fellow that swallows HTLCs is found",
+        cases: &["T56"],
+        fleets: Fleet::ALL,
+        run: black_hole::t56_a_black_hole_is_found,
+    },
+    Scenario {
+        name: "overcharge",
+        about: "a Core Lightning fellow demands what its updates do not say: found, and told as a fault",
+        cases: &["T52"],
+        fleets: &[Fleet::Cln, Fleet::Mixed],
+        run: overcharge::t52_a_secret_demand_is_a_fault,
     },
 ];
 

@@ -1,0 +1,119 @@
+//! LND's HTLC interceptor, over the WebSocket of its REST interface.
+
+use super::websocket::{Receiver, Sender, open};
+use super::{Forwarding, LOOK, wished};
+use crate::failure::{Context, Outcome};
+use crate::node::Lnd;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+
+const PATH: &str = "/v2/router/htlcinterceptor?method=POST";
+
+/// An LND's HTLCs in the harness's hands until this value ends; LND then forwards by itself.
+#[derive(Debug)]
+pub(crate) struct Interceptor {
+    sender: Sender,
+}
+
+impl Interceptor {
+    /// Begins. The file says what is done with each HTLC.
+    pub(super) fn start(lnd: &Lnd, file: PathBuf) -> Outcome<Self> {
+        let (address, macaroon) = lnd.rest_access()?;
+        let (sender, receiver) = open(&address, PATH, &[("Grpc-Metadata-macaroon", &macaroon)])?;
+        let answers = sender.another()?;
+        let (forwards, waiting) = mpsc::channel();
+        thread::spawn(move || read(receiver, &forwards));
+        thread::spawn(move || decide(&file, &waiting, answers));
+        Ok(Self { sender })
+    }
+}
+
+impl Drop for Interceptor {
+    fn drop(&mut self) {
+        self.sender.close();
+    }
+}
+
+fn read(mut receiver: Receiver, forwards: &mpsc::Sender<Value>) {
+    while let Ok(text) = receiver.text() {
+        let Ok(message) = serde_json::from_str::<Value>(&text) else {
+            return;
+        };
+        let Some(forward) = message.get("result") else {
+            eprintln!("LND's interceptor says: {message}");
+            return;
+        };
+        if forwards.send(forward.clone()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Answers until the connection ends. A test that depends on answers that never come fails by its deadline.
+fn decide(file: &std::path::Path, waiting: &mpsc::Receiver<Value>, mut answers: Sender) {
+    let mut how = Forwarding::Honest;
+    let mut held: Vec<Value> = Vec::new();
+    loop {
+        match waiting.recv_timeout(LOOK) {
+            Ok(forward) => held.push(forward),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        how = wished(file, how);
+        if how == Forwarding::Hold {
+            continue;
+        }
+        for forward in held.drain(..) {
+            let said = answer(how, &forward).and_then(|answer| answers.text(&answer.to_string()));
+            if let Err(failure) = said {
+                eprintln!("LND's interceptor: {failure}");
+                return;
+            }
+        }
+    }
+}
+
+fn answer(how: Forwarding, forward: &Value) -> Outcome<Value> {
+    let key = forward
+        .get("incoming_circuit_key")
+        .during("a circuit key")?;
+    let plain = |action: &str| json!({"incoming_circuit_key": key, "action": action});
+    match how {
+        Forwarding::Honest | Forwarding::Hold => Ok(plain("RESUME")),
+        // LND's interceptor has no words for a demand: the least that it can do is refuse.
+        Forwarding::Fail | Forwarding::Demand(_) => Ok(plain("FAIL")),
+        Forwarding::Short(less) => {
+            let amount = forward.get("outgoing_amount_msat").and_then(Value::as_str);
+            let amount: u64 = amount.during("an amount")?.parse().during("an amount")?;
+            let amount = amount.saturating_sub(less).to_string();
+            Ok(
+                json!({"incoming_circuit_key": key, "action": "RESUME_MODIFIED",
+                "out_amount_msat": amount}),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_name_the_htlc() {
+        let forward = json!({"incoming_circuit_key": {"chan_id": "7", "htlc_id": "3"},
+            "outgoing_amount_msat": "5000"});
+        let said = answer(Forwarding::Short(1_000), &forward).unwrap();
+        assert_eq!(said["out_amount_msat"], "4000");
+        assert_eq!(said["incoming_circuit_key"]["chan_id"], "7");
+        assert_eq!(
+            answer(Forwarding::Fail, &forward).unwrap()["action"],
+            "FAIL"
+        );
+        assert_eq!(
+            answer(Forwarding::Honest, &forward).unwrap()["action"],
+            "RESUME"
+        );
+    }
+}
