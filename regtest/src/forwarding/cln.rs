@@ -1,7 +1,7 @@
 //! A plugin that answers Core Lightning's `htlc_accepted` hook as a file tells it.
 
 use super::{Forwarding, LOOK, wished};
-use crate::failure::{Context, Outcome, wrong};
+use crate::failure::{Context, Outcome};
 use bitcoin::constants::ChainHash;
 use data_encoding::HEXLOWER;
 use hive_types::{Msat, Ppm, ShortChannelId};
