@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Below those that systems give to outgoing connections: a node that restarts finds its port free.
 const PORTS: Range<u32> = 20_000..32_000;
 
+/// Ports between those of runs that began one after the other. A run takes fewer.
+const SPREAD: u32 = 997;
+
 /// How many were tried in this run.
 static TRIED: AtomicU32 = AtomicU32::new(0);
 
@@ -17,8 +20,8 @@ static TRIED: AtomicU32 = AtomicU32::new(0);
 /// When none is left.
 pub(crate) fn free() -> Outcome<u16> {
     let size = PORTS.end - PORTS.start;
-    // Runs that go on at the same time begin at different places.
-    let start = std::process::id() % size;
+    // Runs that go on at the same time begin at different places, far apart though their ids are not.
+    let start = std::process::id().wrapping_mul(SPREAD) % size;
     loop {
         let tried = TRIED.fetch_add(1, Ordering::Relaxed);
         let left = (tried < size).then_some(()).during("a free port");
