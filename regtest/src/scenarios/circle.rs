@@ -160,10 +160,12 @@ fn stays_alone(world: &World, circle: &Circle) -> Outcome {
 
 /// A push arrives: the fellow has more where it was dry, and all that changed hands is the shared peer's fee.
 fn t60_a_push_costs_fees_alone(world: &mut World, circle: &Circle) -> Outcome {
-    // What the stuck one filled is paid away, so that the channel runs dry again.
+    // What the push before moved is paid back, so that the channel runs dry again and the corridor can carry
+    // another one.
     let filled = in_channel(world, FELLOW, circle.dry)?;
     let away = Msat::new(filled.get().saturating_sub(100_000_000) / 1_000 * 1_000);
     world.pay(FELLOW, SHARED, away)?;
+    world.pay(PAYER, FELLOW, away)?;
     at_rest(world)?;
     let before = totals(world)?;
     let (at, booked) = (
