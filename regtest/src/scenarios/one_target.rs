@@ -20,10 +20,14 @@ const TARGET: usize = 2;
 const NEIGHBOUR: usize = 3;
 const DEAR: usize = 4;
 
-/// Plans every five minutes of the agents' clock.
+/// Plans every five minutes of the agents' clock. LND on a btcd without estimates takes a high feerate, which the
+/// limits' defaults do not pay.
 const SETTINGS: &[(&str, &str)] = &[
     ("fleet.plan_minutes", "5"),
     ("limits.channel_max", "1000000"),
+    ("limits.feerate_ceiling", "50000"),
+    ("limits.cost_per_action", "60000000"),
+    ("limits.budget_per_day", "200000"),
 ];
 
 /// Two approvals at once for one target come to one channel: by approval, locked, confirmed, announced, in
@@ -89,7 +93,11 @@ fn both_propose(world: &mut World, target: NodeId) -> Outcome<[(ActionId, OpenCh
                 return Ok(place);
             }
         }
-        wrong(format!("{:?}", MEMBERS.map(|place| pending(world, place))))
+        wrong("no such proposal")
+    })
+    .or_else(|failure| {
+        let plans = MEMBERS.map(|place| world.call(place, CommandName::HivePlan, &Value::Null));
+        wrong(format!("{failure}; plans: {plans:?}"))
     })?;
     let second = 1 - first;
     world.stop_agent(first)?;
