@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinHandle;
 use tonic::Code;
 
-/// An LND. Its streams are followed from the first [`LightningBackend::next_event`] on until it is dropped.
+/// An LND. Its streams are followed until it is dropped.
 #[derive(Debug)]
 pub struct LndBackend {
     pub(crate) link: Link,
@@ -30,23 +30,33 @@ pub struct LndBackend {
     queue: Arc<EventQueue>,
     dialler: Dialler,
     grants: Arc<Grants>,
-    following: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    following: JoinHandle<()>,
     version_told: AtomicBool,
 }
 
 impl LndBackend {
-    /// Reads the credentials. Connects with the first call, and again by itself.
+    /// Reads the credentials, then connects, and again by itself whenever that is needed: what a peer sends
+    /// from then on is kept for [`LightningBackend::next_event`].
     ///
     /// # Errors
     /// [`SourceError`]: one line that says what to write instead.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn new(source: Source) -> Result<Self, SourceError> {
-        Ok(Self {
+        let streams = Arc::new(Streams {
             link: Link::new(source)?,
-            reader: Arc::default(),
             queue: Arc::default(),
-            dialler: Dialler::default(),
+            reader: Arc::default(),
             grants: Arc::default(),
-            following: tokio::sync::Mutex::default(),
+        });
+        Ok(Self {
+            link: streams.link.clone(),
+            reader: streams.reader.clone(),
+            queue: streams.queue.clone(),
+            dialler: Dialler::default(),
+            grants: streams.grants.clone(),
+            following: tokio::spawn(streams.run()),
             version_told: AtomicBool::new(false),
         })
     }
@@ -54,26 +64,11 @@ impl LndBackend {
     pub(crate) async fn dial(&self, to: NodeId, addresses: &[String]) -> Result<(), BackendError> {
         self.dialler.connect(&self.link, to, addresses).await
     }
-
-    async fn follow(&self) {
-        let mut following = self.following.lock().await;
-        if following.is_none() {
-            let streams = Streams {
-                link: self.link.clone(),
-                queue: self.queue.clone(),
-                reader: self.reader.clone(),
-                grants: self.grants.clone(),
-            };
-            *following = Some(tokio::spawn(Arc::new(streams).run()));
-        }
-    }
 }
 
 impl Drop for LndBackend {
     fn drop(&mut self) {
-        if let Some(task) = self.following.get_mut() {
-            task.abort();
-        }
+        self.following.abort();
     }
 }
 
@@ -152,7 +147,6 @@ impl LightningBackend for LndBackend {
     }
 
     async fn next_event(&self) -> Result<BackendEvent, BackendError> {
-        self.follow().await;
         Ok(self.queue.next().await)
     }
 }

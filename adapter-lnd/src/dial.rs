@@ -45,6 +45,9 @@ impl Dialler {
         to: NodeId,
         addresses: &[String],
     ) -> Result<(), BackendError> {
+        if is_linked(link, to).await? {
+            return Ok(());
+        }
         let mut known = addresses.to_vec();
         if known.is_empty() {
             known = published(link, to).await?;
@@ -116,12 +119,17 @@ async fn dial(link: &Link, to: NodeId, address: &str) -> Result<Result<(), Strin
 async fn stands(link: &Link, to: NodeId) -> Result<bool, BackendError> {
     let until = Instant::now() + STANDS_AFTER;
     while Instant::now() < until {
-        if peers(link).await?.iter().any(|peer| peer.node_id == to) {
+        if is_linked(link, to).await? {
             return Ok(true);
         }
         tokio::time::sleep(LOOK).await;
     }
     Ok(false)
+}
+
+async fn is_linked(link: &Link, to: NodeId) -> Result<bool, BackendError> {
+    let peers = peers(link).await?;
+    Ok(peers.iter().any(|peer| peer.node_id == to))
 }
 
 /// Where the graph says that a node is.

@@ -231,7 +231,8 @@ async fn open(link: Link, request: OpenChannelRequest) -> Result<PendingUpdate, 
 fn as_outpoint(from: &OutPoint) -> lnrpc::OutPoint {
     lnrpc::OutPoint {
         txid_bytes: from.txid.as_bytes().to_vec(),
-        txid_str: from.txid.to_string(),
+        // Either form, never both: LND refuses that.
+        txid_str: String::new(),
         output_index: from.vout,
     }
 }
