@@ -230,9 +230,9 @@ async fn open(link: Link, request: OpenChannelRequest) -> Result<PendingUpdate, 
 
 fn as_outpoint(from: &OutPoint) -> lnrpc::OutPoint {
     lnrpc::OutPoint {
-        txid_bytes: from.txid.as_bytes().to_vec(),
-        // Either form, never both: LND refuses that.
-        txid_str: String::new(),
+        // LND reads the text alone here.
+        txid_bytes: Vec::new(),
+        txid_str: from.txid.to_string(),
         output_index: from.vout,
     }
 }
