@@ -200,6 +200,10 @@ impl Hive {
         if let Stage::Halted(reason) = &self.stage {
             alerts.push(reason.clone());
         }
+        if let (Stage::Alone | Stage::Joining(_), Some(reason)) = (&self.stage, &self.join_failure)
+        {
+            alerts.push(reason.clone());
+        }
         alerts
     }
 

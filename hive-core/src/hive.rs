@@ -83,6 +83,8 @@ pub struct Hive {
     pub(crate) epochs: BTreeMap<HiveId, Epoch>,
     /// The key of a handshake that has not ended well: the fleet may have admitted it all the same.
     pub(crate) joining_key: Option<JoiningKey>,
+    /// Why the last attempt to join or to found came to nothing.
+    pub(crate) join_failure: Option<String>,
     /// The record of the last departure, for fellows that never heard of it.
     pub(crate) departure: Option<Vec<u8>>,
     /// Nodes that stand in the table of members.

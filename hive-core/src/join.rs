@@ -84,6 +84,7 @@ impl Hive {
         };
         let key = self.new_key(charter.hive_id(), Epoch(1));
         self.ask_node_to_sign(&key);
+        self.join_failure = None;
         self.stage = Stage::Founding(Founding { charter, key });
         Ok(format!(
             "founding the hive {}; the node signs its manifest",
@@ -118,6 +119,7 @@ impl Hive {
         let key = self.key_to_join(hive);
         self.ask_node_to_sign(&key);
         let deadline = self.now.elapsed.plus(CONTACT_TIMEOUT);
+        self.join_failure = None;
         let (manifest, candidate) = (None, None);
         let joining = Joining {
             ticket,
@@ -243,9 +245,9 @@ impl Hive {
                 ));
             }
             (Err(reason), _) => {
-                self.alert(format!(
-                    "the node did not sign the manifest: {reason}; try again"
-                ));
+                let reason = format!("the node did not sign the manifest: {reason}; try again");
+                self.join_failure = Some(reason.clone());
+                self.alert(reason);
             }
         }
     }
@@ -328,6 +330,7 @@ impl Hive {
     }
 
     fn contact_failed(&mut self, peer: NodeId, reason: String) {
+        self.join_failure = Some(format!("{peer} did not let this node in: {reason}"));
         self.out.emit(Event::HandshakeFailed { peer, reason });
         if let Stage::Joining(joining) = &mut self.stage {
             joining.tried += 1;
@@ -362,7 +365,9 @@ impl Hive {
             }
             _ => {
                 self.stage = Stage::Alone;
-                self.alert("the node did not sign the manifest in time; join again".to_owned());
+                let reason = "the node did not sign the manifest in time; join again".to_owned();
+                self.join_failure = Some(reason.clone());
+                self.alert(reason);
             }
         }
     }

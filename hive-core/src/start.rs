@@ -372,6 +372,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         joining_key: meta
             .get(META_JOINING)
             .and_then(|bytes| codec::decode(bytes).ok()),
+        join_failure: None,
         baseline: Baseline::restored(&meta),
         departure: meta.get(META_DEPARTURE).cloned(),
         rows: BTreeSet::new(),

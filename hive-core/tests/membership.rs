@@ -317,4 +317,13 @@ fn t10_a_forged_ticket_is_told_at_once() {
         _ => None,
     });
     assert!(told.any(|reason| reason.contains("signature")));
+    let alerts = net.status(1).alerts;
+    let shown = |alerts: &[String]| alerts.iter().any(|alert| alert.contains("signature"));
+    assert!(shown(&alerts), "{alerts:?}");
+    // A new attempt is a new story.
+    let ticket = net.ticket(0, Tier::Full);
+    net.command(1, Command::Join { ticket }).unwrap();
+    net.run(60);
+    assert_eq!(net.status(1).stage, "member");
+    assert!(!shown(&net.status(1).alerts));
 }
