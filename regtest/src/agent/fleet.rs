@@ -117,6 +117,22 @@ impl World {
         })
     }
 
+    /// Something that a member has to say and the fleet to decide, a new epoch of its own, reaches others.
+    ///
+    /// # Errors
+    /// When one never hears of it.
+    pub fn hears(&self, from: usize, to: &[usize]) -> Outcome {
+        let before = self.status(from)?.head;
+        self.call(from, CommandName::HiveRotateKey, &Value::Null)?;
+        for &place in to {
+            wait::until(format!("member {place} hears member {from}"), || {
+                let status = self.status(place)?;
+                ensure(status.head > before, || format!("{status:?}"))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Waits until these members agree on decisions and records.
     ///
     /// # Errors

@@ -54,7 +54,12 @@ impl Agent {
         self.folder.join(hive_node::config::SOCKET_FILE_NAME)
     }
 
-    /// The end of its log. A plugin's is its node's.
+    /// Its log. A plugin's is its node's.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The end of its log.
     pub fn tail(&self, lines: usize) -> String {
         tail(&self.log, lines)
     }
@@ -244,6 +249,16 @@ impl World {
             self.start_agent(place)?;
         }
         Ok(())
+    }
+
+    /// Waits until the agent beside an LND has ended by itself, and gives its exit status.
+    ///
+    /// # Errors
+    /// When it goes on, or runs in lightningd's hands.
+    pub fn agent_ends(&mut self, place: usize) -> Outcome<Option<i32>> {
+        let agent = self.agents.get_mut(&place).during("an agent")?;
+        let mut running = agent.running.take().during("an agent of its own")?;
+        running.wait()
     }
 
     /// Stops an agent in order.

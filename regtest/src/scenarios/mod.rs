@@ -1,15 +1,23 @@
 //! What is tried on real nodes, one table of it.
 
 mod agents;
+mod bad_input;
 mod black_hole;
 mod circle;
 mod conformance;
+mod converge;
 mod corridor;
+mod crash;
 mod fee_cheat;
+mod garbage;
+mod join;
 mod money;
 mod nodes;
 mod one_target;
 mod overcharge;
+mod relay;
+mod restart;
+mod uninstall;
 
 use crate::failure::Outcome;
 use crate::node::Kind;
@@ -153,6 +161,69 @@ pub const SCENARIOS: &[Scenario] = &[
         cases: &["T52"],
         fleets: &[Fleet::Cln, Fleet::Mixed],
         run: overcharge::t52_a_secret_demand_is_a_fault,
+    },
+    Scenario {
+        name: "join",
+        about: "both tiers come in by tickets; a forged and a used one, among others, are refused",
+        cases: &["T10", "T12"],
+        fleets: Fleet::ALL,
+        run: join::t10_t12_a_ticket_admits_one_guest,
+    },
+    Scenario {
+        name: "converge",
+        about: "five members agree, one absent meanwhile, two with a private channel alone",
+        cases: &["T08", "T14"],
+        fleets: Fleet::ALL,
+        run: converge::t08_t14_five_members_agree,
+    },
+    Scenario {
+        name: "relay",
+        about: "two members that can't reach each other agree through one between them",
+        cases: &["T01"],
+        fleets: Fleet::ALL,
+        run: relay::t01_frames_pass_through_a_fellow,
+    },
+    Scenario {
+        name: "slots",
+        about: "LNDs whose restricted slots are taken by strangers agree all the same, by relay",
+        cases: &[],
+        fleets: &[Fleet::Lnd, Fleet::Mixed],
+        run: relay::full_slots_do_not_cut_a_member_off,
+    },
+    Scenario {
+        name: "crash",
+        about: "agents and nodes are killed at many points of founding, joining, admitting, leaving",
+        cases: &[],
+        fleets: Fleet::ALL,
+        run: crash::joining_survives_kills,
+    },
+    Scenario {
+        name: "restart",
+        about: "nodes stop and are killed, come back, and their agents follow",
+        cases: &[],
+        fleets: Fleet::ALL,
+        run: restart::agents_follow_their_nodes,
+    },
+    Scenario {
+        name: "garbage",
+        about: "a stranger's messages of our type, malformed, large and many, do nothing",
+        cases: &["T07"],
+        fleets: Fleet::ALL,
+        run: garbage::t07_garbage_does_nothing,
+    },
+    Scenario {
+        name: "uninstall",
+        about: "an agent is gone for long, then all leave: fees, channels and files are as before",
+        cases: &["T62", "T63"],
+        fleets: Fleet::ALL,
+        run: uninstall::t62_t63_nothing_is_left,
+    },
+    Scenario {
+        name: "bad_input",
+        about: "no node, wrong macaroon, wrong setting, another's store, a new certificate",
+        cases: &[],
+        fleets: Fleet::ALL,
+        run: bad_input::slips_are_told,
     },
 ];
 
