@@ -41,7 +41,7 @@ pub(super) fn t10_t12_a_ticket_admits_one_guest(stage: &mut Stage) -> Outcome {
     refused_at_once(
         world,
         &forged(&open, |body| body.network = other(body.network))?,
-        "network",
+        "this node is on",
     )?;
     refused_by_fleet(
         world,
