@@ -151,7 +151,7 @@ fn figures(world: &World) -> Outcome {
         })?;
         let used = cpu_seconds(process).during("its processor time")? - before;
         // With a clock that runs this much faster: a real agent has as much less to do.
-        let speed = world.clock.speed();
+        let speed = world.speed();
         let share = used / begun.elapsed().as_secs_f64() * 100.0;
         println!("FIGURE regtest_{kind}_agent_idle_cpu_at_{speed}_times_the_clock {share:.2} % -");
         let begun = Instant::now();
