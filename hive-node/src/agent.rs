@@ -145,10 +145,16 @@ impl Agent {
 
 /// The node's word on itself. Node and agent often start together; the agent then waits.
 async fn wait_for(backend: &dyn LightningBackend) -> Result<NodeInfo, BackendError> {
+    let mut told = String::new();
     loop {
         match backend.info().await {
             Err(reason) if reason.is_retryable() => {
-                tracing::warn!(%reason, "waiting for the node");
+                // A node may be away for a night: one line for each reason, not for each try.
+                let text = reason.to_string();
+                if text != told {
+                    tracing::warn!(reason = text, "waiting for the node");
+                    told = text;
+                }
                 tokio::time::sleep(Duration::from_millis(BACKEND_RETRY.get())).await;
             }
             known => return known,

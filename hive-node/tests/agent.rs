@@ -3,7 +3,7 @@
 
 mod support;
 
-use hive_node::backend::LightningBackend;
+use hive_node::backend::{BackendError, LightningBackend};
 use hive_node::clock::SystemClock;
 use hive_node::config::Config;
 use hive_node::control::{Client, ClientError, CommandName};
@@ -73,6 +73,27 @@ async fn an_operator_founds_a_fleet_over_the_socket_and_it_outlives_a_restart() 
         assert!(!config.control_socket.exists());
     }
     assert_eq!(hives[0], hives[1]);
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_an_alert_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::in_folder(folder.path());
+    let node = FakeNode::with_key(7);
+    let reason = BackendError::Refused("too many channels".into());
+    *node.no_graph.lock().unwrap() = Some(reason);
+    let agent = start(&config, node.clone()).await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(agent.run(async move {
+        let _ = stopped.await;
+    }));
+    let mut client = Client::connect(&config.control_socket).await.unwrap();
+    let told = |status: &Value| status["alerts"].to_string().contains("too many channels");
+    while !told(&status(&mut client).await) {}
+    *node.no_graph.lock().unwrap() = None;
+    while told(&status(&mut client).await) {}
+    drop(stop);
+    running.await.unwrap().unwrap();
 }
 
 async fn status(client: &mut Client) -> Value {

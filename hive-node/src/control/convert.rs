@@ -170,6 +170,10 @@ fn refusal(error: &CommandError) -> ControlError {
     let text = error.to_string();
     let (message, what_to_do) = match text.split_once("; ") {
         Some((message, what_to_do)) => (message, what_to_do),
+        None if matches!(error, CommandError::Ticket { .. }) => (
+            text.as_str(),
+            "ask the member who made it for one that fits this node",
+        ),
         None => (text.as_str(), "look at hive-status and hive-log"),
     };
     ControlError::new(code.unwrap_or("refused"), message, what_to_do)
@@ -249,5 +253,9 @@ mod tests {
         assert_eq!(error.code, "no_fleet");
         assert_eq!(error.message, "this node is in no fleet");
         assert!(error.what_to_do.contains("hive-init"), "{error}");
+        let reason = "it names another node as its guest".to_owned();
+        let error = reply(Err(CommandError::Ticket { reason })).unwrap_err();
+        assert_eq!(error.code, "ticket");
+        assert!(error.what_to_do.contains("ask the member"), "{error}");
     }
 }

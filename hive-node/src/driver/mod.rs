@@ -399,8 +399,11 @@ impl<M: Machine> Driver<M> {
         let Some(waiting) = self.waiting.remove(id) else {
             return;
         };
-        if let (Ok(Reply::Status(status)), Some(webhook)) = (&mut reply, &self.webhook) {
-            status.alerts.extend(webhook.now().alerts());
+        if let Ok(Reply::Status(status)) = &mut reply {
+            status.alerts.extend(self.reads.alerts());
+            let webhook = self.webhook.as_ref();
+            let told = webhook.map(|webhook| webhook.now().alerts());
+            status.alerts.extend(told.unwrap_or_default());
         }
         answer(waiting, control::reply(reply));
     }

@@ -7,10 +7,16 @@ use hive_types::limits::{
     BACKEND_RETRY, BACKEND_RETRY_MAX, GRAPH_SPACING, OBSERVE_INTERVAL, OBSERVE_SPACING,
 };
 use hive_types::{Elapsed, LocalSnapshot, Millis, NodeId};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Sender, error::TrySendError};
+
+/// What is read, as the operator calls it.
+const NODE: &str = "the node";
+const GRAPH: &str = "the graph";
+const EVENTS: &str = "what the node tells by itself";
 
 /// Something for the machine that came from the node.
 #[derive(Debug)]
@@ -49,6 +55,8 @@ pub(super) struct Reads {
     /// Wakes the task that reads the graph.
     pub(super) graph: Notify,
     events: AtomicU64,
+    /// What can't be read at present, and why.
+    failures: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Reads {
@@ -64,7 +72,20 @@ impl Reads {
             observe: Notify::new(),
             graph: Notify::new(),
             events: AtomicU64::new(0),
+            failures: Mutex::default(),
         })
+    }
+
+    /// What the operator should know: what the machine shows is old while the node can't be read.
+    pub(super) fn alerts(&self) -> Vec<String> {
+        let failures = self.failures();
+        let line = |(what, reason): (&&str, &String)| format!("{what} can't be read now: {reason}");
+        failures.iter().map(line).collect()
+    }
+
+    /// The map is whole after every statement.
+    fn failures(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Carries events into the queue until the driver is gone.
@@ -74,9 +95,10 @@ impl Reads {
             match self.backend.next_event().await {
                 Ok(event) => {
                     patience = Patience::default();
+                    self.failures().remove(EVENTS);
                     self.take(event).await;
                 }
-                Err(reason) => self.wait(&mut patience, "events", &reason).await,
+                Err(reason) => self.wait(&mut patience, EVENTS, &reason).await,
             }
         }
     }
@@ -117,6 +139,7 @@ impl Reads {
             match self.backend.snapshot().await {
                 Ok(snapshot) => {
                     patience = Patience::default();
+                    self.failures().remove(NODE);
                     let snapshot = Box::new(snapshot);
                     let _ = self
                         .queue
@@ -126,7 +149,7 @@ impl Reads {
                     self.pause(began.plus(OBSERVE_SPACING), &self.observe, latest)
                         .await;
                 }
-                Err(reason) => self.wait(&mut patience, "node", &reason).await,
+                Err(reason) => self.wait(&mut patience, NODE, &reason).await,
             }
         }
     }
@@ -139,12 +162,13 @@ impl Reads {
             match self.backend.graph().await {
                 Ok(graph) => {
                     patience = Patience::default();
+                    self.failures().remove(GRAPH);
                     let _ = self.queue.send(FromNode::Graph(graph)).await;
                     let latest = std::future::pending();
                     self.pause(began.plus(GRAPH_SPACING), &self.graph, latest)
                         .await;
                 }
-                Err(reason) => self.wait(&mut patience, "graph", &reason).await,
+                Err(reason) => self.wait(&mut patience, GRAPH, &reason).await,
             }
         }
     }
@@ -158,8 +182,9 @@ impl Reads {
         self.clock.sleep_until(earliest).await;
     }
 
-    async fn wait(&self, patience: &mut Patience, what: &str, reason: &BackendError) {
+    async fn wait(&self, patience: &mut Patience, what: &'static str, reason: &BackendError) {
         let span = patience.next();
+        self.failures().insert(what, reason.to_string());
         tracing::warn!(what, %reason, again_in = %span, "the node could not be read");
         self.clock
             .sleep_until(self.clock.now().elapsed.plus(span))

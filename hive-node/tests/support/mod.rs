@@ -106,6 +106,8 @@ pub(crate) struct FakeNode {
     pub(crate) slow: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
     pub(crate) snapshot: Mutex<LocalSnapshot>,
     pub(crate) graph: Mutex<Arc<Graph>>,
+    /// Why the graph can't be read, while it can't.
+    pub(crate) no_graph: Mutex<Option<BackendError>>,
     /// What was permitted and executed, in order.
     pub(crate) executed: Mutex<Vec<Action>>,
     pub(crate) executions: Mutex<VecDeque<Result<Done, ActError>>>,
@@ -139,6 +141,7 @@ impl FakeNode {
             slow: Mutex::default(),
             snapshot: Mutex::new(snapshot(&[])),
             graph: Mutex::default(),
+            no_graph: Mutex::default(),
             executed: Mutex::default(),
             executions: Mutex::default(),
             reconciliations: Mutex::default(),
@@ -190,7 +193,10 @@ impl LightningBackend for FakeNode {
     }
 
     async fn graph(&self) -> Result<Arc<Graph>, BackendError> {
-        Ok(self.graph.lock().unwrap().clone())
+        match self.no_graph.lock().unwrap().clone() {
+            Some(reason) => Err(reason),
+            None => Ok(self.graph.lock().unwrap().clone()),
+        }
     }
 
     async fn sign(&self, text: &str) -> Result<String, BackendError> {
