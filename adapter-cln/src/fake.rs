@@ -95,6 +95,8 @@ pub(crate) fn recorded(method: &str) -> Answer {
         "feerates" => include_str!("../tests/data/feerates.json"),
         "listchannels" => include_str!("../tests/data/listchannels.json"),
         "listforwards" => r#"{"forwards": []}"#,
+        "listdatastore" => r#"{"datastore": []}"#,
+        "datastore" | "deldatastore" | "unreserveinputs" => "{}",
         "listclosedchannels" => r#"{"closedchannels": []}"#,
         "listconfigs" => {
             r#"{"configs": {"min-emergency-msat": {"value_msat": 25000000, "source": "default"}}}"#

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Debug;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -93,6 +94,14 @@ impl Rpc {
             calls: Semaphore::new(RPC_CALLS),
             waits: Semaphore::new(RPC_WAITS),
         }
+    }
+
+    /// What tells one run of lightningd from the next: it makes its socket anew at each start. `None` while there is
+    /// no socket.
+    pub(crate) fn run(&self) -> Option<String> {
+        let socket = std::fs::metadata(&self.path).ok()?;
+        let (inode, seconds, nanos) = (socket.ino(), socket.mtime(), socket.mtime_nsec());
+        Some(format!("{inode}-{seconds}-{nanos}"))
     }
 
     /// Calls the method and waits for its answer.

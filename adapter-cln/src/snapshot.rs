@@ -30,6 +30,13 @@ const LIVE: [&str; 7] = [
     "DUALOPEND_AWAITING_LOCKIN",
 ];
 
+/// Whether a channel in this state is being opened.
+pub(crate) fn awaits_funding(state: &str) -> bool {
+    state.starts_with("OPENINGD")
+        || state.starts_with("DUALOPEND")
+        || state.ends_with("AWAITING_LOCKIN")
+}
+
 /// States in which payments cross.
 const FORWARDING: [&str; 2] = ["CHANNELD_NORMAL", "CHANNELD_AWAITING_SPLICE"];
 

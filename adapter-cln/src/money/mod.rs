@@ -2,6 +2,7 @@
 //! request that spends.
 
 mod fund;
+mod given;
 mod open;
 mod payment;
 mod policy;
@@ -36,7 +37,7 @@ pub(crate) async fn execute(
 ) -> Result<Done, ActError> {
     match (permit.action(), prepared) {
         (Action::Open(open), Prepared::Open { inputs, .. }) => {
-            open::execute(rpc, open, permit, inputs).await
+            open::execute(rpc, id, open, permit, inputs).await
         }
         (Action::Rebalance(moved), Prepared::Payment { preimage, .. }) => {
             payment::rebalance(rpc, id, moved, permit, preimage).await
@@ -61,7 +62,7 @@ pub(crate) async fn reconcile(
     prepared: &Prepared,
 ) -> Result<Reconciled, BackendError> {
     match prepared {
-        Prepared::Open { inputs, .. } => open::reconcile(rpc, inputs).await,
+        Prepared::Open { inputs, .. } => open::reconcile(rpc, id, inputs).await,
         Prepared::Payment { payment_hash, .. } => payment::reconcile(rpc, id, *payment_hash).await,
         Prepared::Policy {
             channel,

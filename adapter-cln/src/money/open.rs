@@ -1,6 +1,7 @@
 //! Channels to open.
 
 use super::fund::{self, Need, outpoint};
+use super::given::{self, Given};
 use super::{not_read, unknown};
 use crate::calls::{
     Connect, Listclosedchannels, Listfunds, Listpeerchannels, Listpeers, Listtransactions, Output,
@@ -13,7 +14,9 @@ use crate::snapshot;
 use bitcoin::hashes::Hash;
 use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
-use hive_types::{ChannelId, FeeratePerKw, Millis, NodeId, OpenChannel, OutPoint, Sat, Txid};
+use hive_types::{
+    ActionId, ChannelId, FeeratePerKw, Millis, NodeId, OpenChannel, OutPoint, Sat, Txid,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -89,6 +92,7 @@ async fn feerate(rpc: &Rpc, open: &OpenChannel) -> Result<FeeratePerKw, NotDone>
 
 pub(super) async fn execute(
     rpc: &Rpc,
+    id: ActionId,
     open: &OpenChannel,
     permit: &Authorized,
     inputs: &[OutPoint],
@@ -101,6 +105,7 @@ pub(super) async fn execute(
             let reason = "another transaction spent the chosen inputs";
             return Err(NotDone::final_(reason).into());
         }
+        Look::Bound => return Err(unknown("an input is reserved")),
         Look::Unknown(reason) => return Err(unknown(reason)),
     };
     let feerate = feerate(rpc, open).await?;
@@ -113,9 +118,11 @@ pub(super) async fn execute(
         minconf: 1,
         utxos: inputs.iter().map(ToString::to_string).collect(),
     };
+    given::note(rpc, id).await.map_err(not_read)?;
     match rpc.call(&request).await {
         Ok(funded) => {
             let fee = fee(amounts, &funded.tx).unwrap_or_else(|| permit.cost().to_sat_ceil());
+            given::forget(rpc, id).await;
             Ok(Done::Opened {
                 channel_id: funded.channel_id,
                 funding: OutPoint {
@@ -125,7 +132,13 @@ pub(super) async fn execute(
                 fee,
             })
         }
-        Err(error) => Err(failed(rpc, inputs, error).await),
+        Err(error) => {
+            let error = failed(rpc, inputs, error).await;
+            if matches!(error, ActError::NotDone(_)) {
+                given::forget(rpc, id).await;
+            }
+            Err(error)
+        }
     }
 }
 
@@ -158,7 +171,11 @@ async fn reach(rpc: &Rpc, target: NodeId) -> Result<(), NotDone> {
         .map_err(|error| NotDone::retryable(format!("{target} can't be reached: {error}")))
 }
 
-pub(super) async fn reconcile(rpc: &Rpc, inputs: &[OutPoint]) -> Result<Reconciled, BackendError> {
+pub(super) async fn reconcile(
+    rpc: &Rpc,
+    id: ActionId,
+    inputs: &[OutPoint],
+) -> Result<Reconciled, BackendError> {
     let first = look(rpc, inputs).await?;
     let last = match first {
         // A call from just before the agent stopped may not have come so far as to bind them.
@@ -168,11 +185,25 @@ pub(super) async fn reconcile(rpc: &Rpc, inputs: &[OutPoint]) -> Result<Reconcil
         }
         known => known,
     };
-    Ok(match last {
+    let became = match last {
         Look::Free(_) | Look::Gone => Reconciled::NotDone,
         Look::Done(done) => Reconciled::Done(done),
+        Look::Bound if awaits_unseen_funding(rpc).await? => Reconciled::Unknown,
+        Look::Bound => match given::to(rpc, id).await? {
+            Given::ToThisRun => Reconciled::Unknown,
+            Given::ToAnEarlierRun => {
+                given::release(rpc, inputs).await;
+                Reconciled::NotDone
+            }
+            // Somebody else reserved them.
+            Given::ToNone => Reconciled::NotDone,
+        },
         Look::Unknown(_) => Reconciled::Unknown,
-    })
+    };
+    if became != Reconciled::Unknown {
+        given::forget(rpc, id).await;
+    }
+    Ok(became)
 }
 
 /// What the chosen inputs tell.
@@ -181,6 +212,8 @@ enum Look {
     Free(Sat),
     /// A channel's funding spends them.
     Done(Done),
+    /// All unspent, and at least one reserved: by an open under way, or by what is left of one.
+    Bound,
     /// A confirmed transaction that funds no channel spends one: this open can't happen any more.
     Gone,
     /// Anything else.
@@ -206,7 +239,11 @@ async fn look(rpc: &Rpc, inputs: &[OutPoint]) -> Result<Look, CallError> {
     let transactions = rpc.call(&Listtransactions {}).await?.transactions;
     let mut spenders = transactions.iter().filter(|one| spends(one, inputs));
     let Some(spender) = spenders.next() else {
-        return Ok(Look::Unknown("an input is reserved or being spent".into()));
+        let is_unspent = chosen.iter().all(|output| output.status == "confirmed");
+        return Ok(match is_unspent {
+            true => Look::Bound,
+            false => Look::Unknown("an input is being spent".into()),
+        });
     };
     if let Some((channel_id, funding)) = funded_by(rpc, spender.hash).await? {
         return Ok(match fee(amounts, &spender.rawtx) {
@@ -222,6 +259,18 @@ async fn look(rpc: &Rpc, inputs: &[OutPoint]) -> Result<Look, CallError> {
         0 => Look::Unknown("an input is being spent".into()),
         _ => Look::Gone,
     })
+}
+
+/// Whether a channel of ours waits for a funding that the wallet does not show: a node that died while it published one
+/// has the channel, and the transaction may be with the miners.
+async fn awaits_unseen_funding(rpc: &Rpc) -> Result<bool, CallError> {
+    let channels = rpc.call(&Listpeerchannels { id: None }).await?.channels;
+    let transactions = rpc.call(&Listtransactions {}).await?.transactions;
+    let is_seen = |txid| transactions.iter().any(|one| Some(one.hash) == txid);
+    Ok(channels.iter().any(|channel| {
+        let is_ours = channel.opener.as_deref() != Some("remote");
+        is_ours && snapshot::awaits_funding(&channel.state) && !is_seen(channel.funding_txid)
+    }))
 }
 
 fn transaction(raw: &str) -> Option<bitcoin::Transaction> {

@@ -220,12 +220,6 @@ async fn the_inputs_tell_what_became_of_an_open() {
         _ => None,
     });
     assert_eq!(free.await, Reconciled::NotDone);
-    let bound = reconciled(|method, _| match method {
-        "listfunds" => funds("confirmed", true),
-        "listtransactions" => nothing("transactions"),
-        _ => None,
-    });
-    assert_eq!(bound.await, Reconciled::Unknown);
     // By something else than a funding: open until it is in a block.
     for (height, expected) in [(0, Reconciled::Unknown), (120, Reconciled::NotDone)] {
         let spent = reconciled(move |method, _| match method {
@@ -242,17 +236,71 @@ async fn the_inputs_tell_what_became_of_an_open() {
     assert_eq!(strange.await, Reconciled::Unknown);
 }
 
+/// A reservation alone means what the run of the node means that was given the open.
+#[tokio::test]
+async fn a_reservation_that_an_earlier_run_left_is_given_back() {
+    let runs = [
+        (Some("this"), Reconciled::Unknown, 0),
+        (Some("an earlier one"), Reconciled::NotDone, 1),
+        (None, Reconciled::NotDone, 0),
+    ];
+    for (run, expected, released) in runs {
+        let noted = std::sync::Arc::new(std::sync::Mutex::new(run.map(str::to_owned)));
+        let shown = noted.clone();
+        let node = node(move |method, _| match method {
+            "listfunds" => funds("confirmed", true),
+            "listtransactions" => nothing("transactions"),
+            "listdatastore" => match shown.lock().unwrap().as_ref() {
+                Some(run) => result(json!({"datastore": [{"key": ["hive"], "string": run}]})),
+                None => nothing("datastore"),
+            },
+            _ => None,
+        });
+        if run == Some("this") {
+            *noted.lock().unwrap() = node.rpc.run();
+        }
+        let became = money::reconcile(&node.rpc, ID, &prepared()).await;
+        assert_eq!(became, Ok(expected), "{run:?}");
+        assert_eq!(node.calls.count("unreserveinputs"), released, "{run:?}");
+    }
+}
+
+/// The node died while it published the funding: it has the channel, and its wallet shows no transaction yet.
+#[tokio::test]
+async fn a_channel_that_waits_for_an_unseen_funding_keeps_an_open_unknown() {
+    let node = node(move |method, _| match method {
+        "listfunds" => funds("confirmed", true),
+        "listtransactions" => nothing("transactions"),
+        "listpeerchannels" => channels_funded(),
+        "listdatastore" => {
+            result(json!({"datastore": [{"key": ["hive"], "string": "an earlier one"}]}))
+        }
+        _ => None,
+    });
+    let became = money::reconcile(&node.rpc, ID, &prepared()).await;
+    assert_eq!(became, Ok(Reconciled::Unknown));
+    assert_eq!(node.calls.count("unreserveinputs"), 0);
+    assert_eq!(node.calls.count("deldatastore"), 0);
+}
+
 /// The call had reached the node just before the agent died, and binds its inputs only now.
 #[tokio::test]
 async fn an_open_that_is_about_to_begin_is_not_taken_for_none() {
-    let mut looks = 0;
-    let late = reconciled(move |method, _| match method {
+    let noted = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let (shown, mut looks) = (noted.clone(), 0);
+    let node = node(move |method, _| match method {
         "listfunds" => {
             looks += 1;
             funds("confirmed", looks > 1)
         }
         "listtransactions" => nothing("transactions"),
+        "listdatastore" => {
+            let run: Option<String> = shown.lock().unwrap().clone();
+            result(json!({"datastore": [{"key": ["hive"], "string": run}]}))
+        }
         _ => None,
     });
-    assert_eq!(late.await, Reconciled::Unknown);
+    *noted.lock().unwrap() = node.rpc.run();
+    let late = money::reconcile(&node.rpc, ID, &prepared()).await;
+    assert_eq!(late, Ok(Reconciled::Unknown));
 }
