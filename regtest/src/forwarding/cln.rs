@@ -1,6 +1,6 @@
 //! A plugin that answers Core Lightning's `htlc_accepted` hook as a file tells it.
 
-use super::{Forwarding, LOOK, wished};
+use super::{Forwarding, LOOK, note, wished};
 use crate::failure::{Context, Outcome};
 use bitcoin::constants::ChainHash;
 use data_encoding::HEXLOWER;
@@ -98,6 +98,9 @@ impl<W: Write> Hooks<W> {
             if inner.how == Forwarding::Hold && is_forward {
                 inner.held.push(request);
             } else {
+                if inner.how != Forwarding::Honest && is_forward {
+                    note(&self.file, inner.how);
+                }
                 inner.answer(&request)?;
             }
         }

@@ -1,7 +1,7 @@
 //! LND's HTLC interceptor, over the WebSocket of its REST interface.
 
 use super::websocket::{Receiver, Sender, open};
-use super::{Forwarding, LOOK, wished};
+use super::{Forwarding, LOOK, note, wished};
 use crate::failure::{Context, Outcome};
 use crate::node::Lnd;
 use serde_json::{Value, json};
@@ -66,6 +66,9 @@ fn decide(file: &std::path::Path, waiting: &mpsc::Receiver<Value>, mut answers: 
             continue;
         }
         for forward in held.drain(..) {
+            if how != Forwarding::Honest {
+                note(file, how);
+            }
             let said = answer(how, &forward).and_then(|answer| answers.text(&answer.to_string()));
             if let Err(failure) = said {
                 eprintln!("LND's interceptor: {failure}");

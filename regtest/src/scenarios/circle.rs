@@ -103,6 +103,8 @@ fn t57_a_short_return_is_not_settled(world: &mut World, circle: &Circle) -> Outc
     let (id, _) = push(world, circle)?;
     approve(world, PAYER, id, false)?;
     ended(world, id, "not done")?;
+    let shortened = world.treated(FELLOW, Forwarding::Short(1_000));
+    ensure(shortened > 0, || "no HTLC came to the fellow".into())?;
     settled(world, before)?;
     let bill = report(world, PAYER)?;
     let is_free = bill.rebalances == 0 && bill.reserved.is_zero();

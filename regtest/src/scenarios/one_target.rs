@@ -1,7 +1,9 @@
 //! Two members want one target: one opens.
 
 use super::Stage;
-use super::money::{approve, in_channels, log, open_to, pending, proposed, report};
+use super::money::{
+    Fees, approve, asks, in_channels, is_found, log, open_to, pending, proposed, report,
+};
 use crate::failure::{Context, Outcome, ensure, wrong};
 use crate::wait;
 use crate::world::World;
@@ -63,16 +65,22 @@ fn network(world: &mut World, fleet: super::Fleet) -> Outcome {
     }
     world.fund_in(DEAR, &[Sat::new(12_000_000), Sat::new(12_000_000)])?;
     let half = |size: u64| (Sat::new(size), Sat::new(size / 2));
+    let mut dear = Vec::new();
     for far in [TARGET, NEIGHBOUR] {
         let (size, push) = half(10_000_000);
-        let channel = world.open(DEAR, far, size, push)?;
-        world
-            .node(DEAR)
-            .set_fees(channel, Msat::new(50_000), Ppm::new(5_000))?;
+        dear.push(world.open(DEAR, far, size, push)?);
     }
     for member in MEMBERS {
         let (size, push) = half(1_000_000);
         world.open(member, NEIGHBOUR, size, push)?;
+    }
+    let price = Fees(Msat::new(50_000), Ppm::new(5_000));
+    for channel in dear {
+        world.node(DEAR).set_fees(channel, price.0, price.1)?;
+        asks(world, channel, DEAR, price, &MEMBERS)?;
+    }
+    for member in MEMBERS {
+        is_found(world, member, TARGET)?;
     }
     Ok(())
 }
