@@ -8,7 +8,7 @@ use hive_core::{
 use hive_node::control::CommandName;
 use hive_node::store::{AuditChain, AuditLog, AuditRow};
 use hive_proto::VoteKind;
-use hive_types::{Msat, Tier, UnixMillis};
+use hive_types::{Action, Msat, RouteHop, Tier, UnixMillis};
 use serde_json::Value;
 
 /// The answer as text; JSON for what this release does not know.
@@ -182,6 +182,7 @@ fn proposals(rows: &[ProposalRow]) -> String {
     let one = |row: &ProposalRow| {
         let id = row.id.map(|id| format!("{id}  ")).unwrap_or_default();
         let mut lines = vec![format!("{id}{}", row.proposal.explanation.summary)];
+        lines.push(format!("    {}", subject(&row.proposal.action)));
         let facts = row.proposal.explanation.facts.iter();
         lines.extend(facts.map(|(name, value)| format!("    {name}: {value}")));
         lines.push(format!("    costs at most: {}", row.proposal.cost));
@@ -191,6 +192,32 @@ fn proposals(rows: &[ProposalRow]) -> String {
         lines.join("\n")
     };
     rows.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// With whom and by which channels, in full: summaries are short, and this is what is approved.
+fn subject(action: &Action) -> String {
+    let way = |hops: &[RouteHop]| {
+        let hops = hops
+            .iter()
+            .map(|hop| format!("{} to {}", hop.channel, hop.to));
+        hops.collect::<Vec<_>>().join(", ")
+    };
+    match action {
+        Action::Open(open) => {
+            let announced = match open.announce {
+                true => "announced",
+                false => "not announced",
+            };
+            format!(
+                "open to: {}, {announced}, at most {} sat per 1000 weight",
+                open.target,
+                open.feerate_ceiling.get()
+            )
+        }
+        Action::Rebalance(moved) => format!("by: {}", way(&moved.hops)),
+        Action::SetPolicy(set) => format!("channel: {}", set.channel),
+        Action::Probe(probe) => format!("by: {}", way(&probe.hops)),
+    }
 }
 
 /// What would be done, and why not more.
@@ -380,6 +407,22 @@ mod tests {
         let line = vote_line(&vote);
         let expected = format!("hive-expel {NODE}: forwards nothing, since 1970-01-01 00:00:00");
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_proposal_names_its_target_in_full() {
+        let open = serde_json::json!({"target": NODE, "capacity": 600_000, "feerate_ceiling": 1_562,
+            "announce": true});
+        let proposal = serde_json::json!({"action": {"open": open}, "cost": 1_000,
+            "value_per_day": 1, "confidence": 1_000_000,
+            "explanation": {"summary": "Open 600000sat", "facts": [["days", "1"]]}});
+        let row = serde_json::json!({"id": null, "expires": null, "proposal": proposal});
+        let shown = render(
+            CommandName::HivePending,
+            &serde_json::json!({"proposals": [row]}),
+        );
+        let expected = format!("open to: {NODE}, announced, at most 1562 sat per 1000 weight");
+        assert!(shown.contains(&expected), "{shown}");
     }
 
     #[test]
