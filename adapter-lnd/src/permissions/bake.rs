@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
+/// LND's root key for the agent's macaroons alone, the number of the message type: to delete it ends them all,
+/// copied ones too. Those under LND's own key, 0, can't be ended.
+const ROOT_KEY: u16 = hive_types::limits::MESSAGE_TYPE;
+
 /// What to bake for. In advisor mode nothing is spent unasked, so that nothing needs to be spendable.
 pub(crate) fn for_mode(
     is_autonomous: bool,
@@ -61,7 +65,10 @@ pub(crate) fn text(capabilities: &BTreeSet<Capability>, file: &Path) -> String {
         file.display()
     ));
     line(format_args!(
-        "lncli bakemacaroon --save_to {}",
+        "# To end every macaroon that was baked so: lncli deletemacaroonid {ROOT_KEY}\n"
+    ));
+    line(format_args!(
+        "lncli bakemacaroon --root_key_id {ROOT_KEY} --save_to {}",
         file.display()
     ));
     for uri in uris(capabilities) {
@@ -87,7 +94,9 @@ mod tests {
     fn advisors_can_spend_nothing() {
         let text = baked(false, &[]);
         let line = text.lines().last().unwrap();
-        assert!(line.starts_with("lncli bakemacaroon --save_to /d/hive.macaroon uri:/"));
+        assert!(line.starts_with(
+            "lncli bakemacaroon --root_key_id 48865 --save_to /d/hive.macaroon uri:/"
+        ));
         for spending in ["OpenChannel", "SendToRouteV2", "AddInvoice", "SendCoins"] {
             assert!(!line.contains(spending), "{spending}");
         }
@@ -102,7 +111,7 @@ mod tests {
             assert!(text.contains(&format!("# WARNING {name}: ")), "{text}");
         }
         let line = text.lines().last().unwrap();
-        let words: Vec<&str> = line.split(' ').skip(4).collect();
+        let words: Vec<&str> = line.split(' ').skip(6).collect();
         assert!(words.iter().all(|word| word.starts_with("uri:/")), "{line}");
         assert_eq!(words.len(), words.iter().collect::<BTreeSet<_>>().len());
         assert!(!line.contains("CloseChannel"), "{line}");
