@@ -10,10 +10,10 @@ use hive_types::{Action, ActionId, Msat, Ppm, Rebalance, Sat, ShortChannelId};
 use std::time::Duration;
 
 /// Who pays, the fellow that runs dry, the peer that they share, and a peer of the fellow's.
-pub(super) const PAYER: usize = 0;
-pub(super) const FELLOW: usize = 1;
-pub(super) const SHARED: usize = 2;
-pub(super) const OTHER: usize = 3;
+const PAYER: usize = 0;
+const FELLOW: usize = 1;
+const SHARED: usize = 2;
+const OTHER: usize = 3;
 
 const MEMBERS: [usize; 2] = [PAYER, FELLOW];
 
@@ -30,17 +30,17 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// The circle's channels.
-pub(super) struct Circle {
+struct Circle {
     /// Payer and shared peer: the payer has plenty.
-    pub(super) out: ShortChannelId,
+    out: ShortChannelId,
     /// Shared peer and fellow: the fellow has next to nothing.
-    pub(super) dry: ShortChannelId,
+    dry: ShortChannelId,
     /// The corridor.
-    pub(super) back: ShortChannelId,
+    back: ShortChannelId,
 }
 
 /// Nodes, channels and fees, with the fleet on top.
-pub(super) fn circle(stage: &mut Stage, settings: &[(&str, &str)]) -> Outcome<Circle> {
+fn circle(stage: &mut Stage, settings: &[(&str, &str)]) -> Outcome<Circle> {
     let kinds = stage.fleet.kinds(4);
     let world = &mut stage.world;
     world.start(&kinds)?;

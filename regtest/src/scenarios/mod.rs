@@ -2,7 +2,6 @@
 
 mod agents;
 mod bad_input;
-mod black_hole;
 mod circle;
 mod conformance;
 mod converge;
@@ -14,7 +13,6 @@ mod join;
 mod money;
 mod nodes;
 mod one_target;
-mod overcharge;
 mod relay;
 mod restart;
 mod uninstall;
@@ -147,20 +145,6 @@ pub const SCENARIOS: &[Scenario] = &[
         cases: &["T57", "T59", "T60"],
         fleets: Fleet::ALL,
         run: circle::pushes,
-    },
-    Scenario {
-        name: "probe",
-        about: "a probe passes, and a fellow that swallows HTLCs is found",
-        cases: &["T56"],
-        fleets: Fleet::ALL,
-        run: black_hole::t56_a_black_hole_is_found,
-    },
-    Scenario {
-        name: "overcharge",
-        about: "a Core Lightning fellow demands what its updates do not say: found, and told as a fault",
-        cases: &["T52"],
-        fleets: &[Fleet::Cln, Fleet::Mixed],
-        run: overcharge::t52_a_secret_demand_is_a_fault,
     },
     Scenario {
         name: "join",
