@@ -161,10 +161,8 @@ impl Wallet {
     /// The last output of a transaction that pays the harness.
     fn own_output(&self, transaction: &Transaction) -> Option<Coin> {
         let script = self.address.script_pubkey();
-        let outputs = transaction.output.iter().enumerate();
-        let (index, own) = outputs
-            .filter(|(_, out)| out.script_pubkey == script)
-            .last()?;
+        let mut outputs = transaction.output.iter().enumerate();
+        let (index, own) = outputs.rfind(|(_, out)| out.script_pubkey == script)?;
         Some(Coin {
             at: OutPoint::new(transaction.compute_txid(), u32::try_from(index).ok()?),
             amount: Sat::new(own.value.to_sat()),
