@@ -7,6 +7,7 @@ mod conformance;
 mod converge;
 mod corridor;
 mod crash;
+mod crash_open;
 mod fee_cheat;
 mod garbage;
 mod join;
@@ -180,6 +181,13 @@ pub const SCENARIOS: &[Scenario] = &[
         cases: &[],
         fleets: Fleet::ALL,
         run: crash::joining_survives_kills,
+    },
+    Scenario {
+        name: "kill_opener",
+        about: "a member and its node are killed at many points of locking and opening: one channel",
+        cases: &["T36"],
+        fleets: Fleet::ALL,
+        run: crash_open::t36_kills_leave_one_channel_or_none,
     },
     Scenario {
         name: "restart",

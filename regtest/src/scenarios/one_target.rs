@@ -18,13 +18,13 @@ const MEMBERS: [usize; 2] = [0, 1];
 
 /// The node that both want, one that both have a channel with, and a dear one between these two: who joins
 /// them by a cheaper way earns.
-const TARGET: usize = 2;
+pub(super) const TARGET: usize = 2;
 const NEIGHBOUR: usize = 3;
 const DEAR: usize = 4;
 
 /// Plans every five minutes of the agents' clock. LND on a btcd without estimates takes a high feerate, which the
 /// limits' defaults do not pay.
-const SETTINGS: &[(&str, &str)] = &[
+pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("fleet.plan_minutes", "5"),
     ("limits.channel_max", "1000000"),
     ("limits.feerate_ceiling", "50000"),
@@ -58,7 +58,7 @@ pub(super) fn t31_two_members_open_one_channel(stage: &mut Stage) -> Outcome {
 }
 
 /// Members beside a neighbour; the only other way from it to the target is dear.
-fn network(world: &mut World, fleet: super::Fleet) -> Outcome {
+pub(super) fn network(world: &mut World, fleet: super::Fleet) -> Outcome {
     world.start(&fleet.kinds(5))?;
     for member in MEMBERS {
         world.fund_in(member, &[Sat::new(1_500_000), Sat::new(1_500_000)])?;
