@@ -186,7 +186,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "kill_opener",
         about: "a member and its node are killed at many points of locking and opening: one channel",
         cases: &["T36"],
-        fleets: Fleet::ALL,
+        fleets: &[Fleet::Cln],
         run: crash_open::t36_kills_leave_one_channel_or_none,
     },
     Scenario {
