@@ -115,21 +115,3 @@ pub(super) fn in_channel(world: &World, place: usize, scid: ShortChannelId) -> O
         .during(format!("channel {scid} of node {place}"))?;
     Ok(found.local)
 }
-
-/// Waits until a node's graph says where another is.
-pub(super) fn is_found(world: &World, place: usize, other: usize) -> Outcome {
-    let (node, id) = (world.node(place), world.id(other)?);
-    let address = world.node(other).address();
-    wait::until(
-        format!("{} knows {address} of node {other}", node.name()),
-        || {
-            let said = match node.as_cln() {
-                Some(_) => node.request("listnodes", &json!({"id": id.to_string()})),
-                None => node.request(&format!("/v1/graph/node/{id}"), &Value::Null),
-            };
-            let text = said?.to_string();
-            let port = address.rsplit(':').next().unwrap_or_default();
-            ensure(text.contains(port), || text)
-        },
-    )
-}
