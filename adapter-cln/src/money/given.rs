@@ -80,11 +80,11 @@ impl Method for Unreserveinputs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Given {
     /// This run of the node may be at it.
-    ToThisRun,
+    Now,
     /// The run that had it is over.
-    ToAnEarlierRun,
+    Earlier,
     /// No run was given it, or what became of it was told.
-    ToNone,
+    Never,
 }
 
 /// Notes that this run of the node is about to be given the open.
@@ -101,9 +101,9 @@ pub(super) async fn to(rpc: &Rpc, id: ActionId) -> Result<Given, CallError> {
     let notes = rpc.call(&Listdatastore { key: key(id) }).await?.datastore;
     let noted = notes.into_iter().find_map(|note| note.string);
     Ok(match (noted, rpc.run()) {
-        (None, _) => Given::ToNone,
-        (Some(noted), Some(now)) if noted != now => Given::ToAnEarlierRun,
-        (Some(_), _) => Given::ToThisRun,
+        (None, _) => Given::Never,
+        (Some(noted), Some(now)) if noted != now => Given::Earlier,
+        (Some(_), _) => Given::Now,
     })
 }
 

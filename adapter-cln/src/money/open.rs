@@ -190,13 +190,13 @@ pub(super) async fn reconcile(
         Look::Done(done) => Reconciled::Done(done),
         Look::Bound if awaits_unseen_funding(rpc).await? => Reconciled::Unknown,
         Look::Bound => match given::to(rpc, id).await? {
-            Given::ToThisRun => Reconciled::Unknown,
-            Given::ToAnEarlierRun => {
+            Given::Now => Reconciled::Unknown,
+            Given::Earlier => {
                 given::release(rpc, inputs).await;
                 Reconciled::NotDone
             }
             // Somebody else reserved them.
-            Given::ToNone => Reconciled::NotDone,
+            Given::Never => Reconciled::NotDone,
         },
         Look::Unknown(_) => Reconciled::Unknown,
     };

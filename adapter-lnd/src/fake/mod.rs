@@ -31,6 +31,7 @@ use tonic::{Request, Response, Status, async_trait};
 use wire::{Identity, Wire};
 
 type Answer<T> = Result<Response<T>, Status>;
+type MessageSender = mpsc::Sender<Result<CustomMessage, Status>>;
 
 pub(crate) const NODE: &str = "0324653eac434488002cc06bbfb7f10fe18991e35f9fe4302dbea6d2353dc0ab1c";
 pub(crate) const PEER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
@@ -57,7 +58,7 @@ pub(crate) struct Script {
 #[derive(Clone)]
 pub(crate) struct Fake {
     pub(crate) script: Arc<Mutex<Script>>,
-    messages: Arc<Mutex<Vec<mpsc::Sender<Result<CustomMessage, Status>>>>>,
+    messages: Arc<Mutex<Vec<MessageSender>>>,
     subscribed: watch::Sender<usize>,
 }
 
@@ -79,10 +80,7 @@ impl Fake {
     }
 
     /// Waits until the agent subscribed so many times in all, and gives the newest subscription.
-    pub(crate) async fn subscription(
-        &self,
-        count: usize,
-    ) -> mpsc::Sender<Result<CustomMessage, Status>> {
+    pub(crate) async fn subscription(&self, count: usize) -> MessageSender {
         let mut subscribed = self.subscribed.subscribe();
         subscribed.wait_for(|there| *there >= count).await.unwrap();
         held(&self.messages).last().unwrap().clone()
