@@ -290,10 +290,15 @@ fn a_lagging_node_sees_an_older_chain() {
     let behind = world.snapshot(nodes[1]).unwrap();
     assert_eq!(behind.height, BlockHeight::new(ahead.height.get() - 4));
     assert!(ahead.synced && !behind.synced);
-    assert!(ahead.channels[0].usable && !behind.channels[0].usable);
+    // The one that is ahead waits for the other's `channel_ready`, and sees no policy of its.
+    assert!(!ahead.channels[0].usable && !behind.channels[0].usable);
+    assert!(ahead.channels[0].scid.is_some() && behind.channels[0].scid.is_none());
+    assert_eq!(ahead.channels[0].remote_policy, None);
     assert_eq!(behind.channels[0].channel_id, id);
     world.set_lag(nodes[1], 0).unwrap();
-    assert!(world.snapshot(nodes[1]).unwrap().channels[0].usable);
+    for node in [nodes[0], nodes[1]] {
+        assert!(world.snapshot(node).unwrap().channels[0].usable);
+    }
 }
 
 #[test]

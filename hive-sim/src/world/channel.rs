@@ -319,11 +319,15 @@ impl World {
         }
         let side = channel.side(node);
         let peer = channel.nodes[1 - side];
-        let tip = self.tip_of(node);
-        let depth = channel
-            .confirmed
-            .map_or(0, |height| (tip + 1).saturating_sub(height));
-        let normal = channel.state == ChannelState::Normal && depth >= USABLE_DEPTH;
+        let depth_at = |end| {
+            let confirmed = channel.confirmed;
+            confirmed.map_or(0, |height| (self.tip_of(end) + 1).saturating_sub(height))
+        };
+        let depth = depth_at(node);
+        // Each end says `channel_ready` (BOLT 2) once its own tip is high enough: a channel with a node
+        // that lags behind works for neither.
+        let is_ready = depth.min(depth_at(peer)) >= USABLE_DEPTH;
+        let normal = channel.state == ChannelState::Normal && is_ready;
         Some(LocalChannel {
             channel_id: channel.id,
             scid: channel.scid.filter(|_| depth >= USABLE_DEPTH),
