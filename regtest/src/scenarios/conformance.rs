@@ -1,6 +1,6 @@
 //! The conformance suite of hive-node, against real nodes: the backends run in this process.
 
-use super::{Fleet, Stage};
+use super::{Fleet, Stage, round_trip};
 use crate::failure::{Context, Failure, Outcome, wrong};
 use crate::node::{Cln, Kind, Lnd, Node};
 use crate::roles::{self, Script};
@@ -41,11 +41,16 @@ fn run(world: &mut World, kinds: &[Kind]) -> Outcome {
     let passed = runtime.block_on(async {
         let stand = Stand::new(world)?;
         let ended = conformance::run(&stand).await;
-        match (stand.failure.into_inner(), ended) {
-            (Ok(Some(failure)), _) => Err(failure),
-            (_, Ok(passed)) => Ok(passed),
-            (_, Err(failure)) => wrong(failure.to_string()),
+        let passed = match (stand.failure.into_inner(), ended) {
+            (Ok(Some(failure)), _) => return Err(failure),
+            (_, Ok(passed)) => passed,
+            (_, Err(failure)) => return wrong(failure.to_string()),
+        };
+        // The suite linked them.
+        if let (&[near, far, ..], [one, other, _]) = (kinds, &stand.backends) {
+            round_trip::measure([near, far], [&**one, &**other]).await?;
         }
+        Ok(passed)
     })?;
     println!("     {}", passed.join(", "));
     Ok(())

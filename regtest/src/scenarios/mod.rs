@@ -16,6 +16,7 @@ mod nodes;
 mod one_target;
 mod relay;
 mod restart;
+mod round_trip;
 mod uninstall;
 
 use crate::failure::Outcome;
