@@ -1,5 +1,6 @@
 //! Core Lightning, driven over its JSON-RPC socket.
 
+use super::json::{flag, list, parsed, small, text};
 use super::{ChannelSeen, Info, Kind, Node, Open, PolicySeen, plugin};
 use crate::chain::Access;
 use crate::failure::{Context, Failure, Outcome, wrong};
@@ -148,11 +149,6 @@ impl Node for Cln {
         format!("127.0.0.1:{}", self.port)
     }
 
-    fn start(&mut self) -> Outcome {
-        self.launch()?;
-        self.ready()
-    }
-
     fn launch(&mut self) -> Outcome {
         // lightningd makes it anew; one left by a killed node would look like a node that does not answer.
         let _ = fs::remove_file(self.socket());
@@ -219,7 +215,7 @@ impl Node for Cln {
         let info = self.call("getinfo", &json!({}))?;
         let warnings = ["warning_bitcoind_sync", "warning_lightningd_sync"];
         Ok(Info {
-            node_id: text(&info, "id")?.parse().during("id")?,
+            node_id: parsed(&info, "id")?,
             height: BlockHeight::new(small(&info, "blockheight")?),
             synced: warnings.iter().all(|warning| info.get(warning).is_none()),
             version: text(&info, "version")?.to_owned(),
@@ -259,9 +255,7 @@ impl Node for Cln {
         let answer = self.call("listpeers", &json!({}))?;
         let peers = list(&answer, "peers").iter();
         let linked = peers.filter(|peer| flag(peer, "connected"));
-        linked
-            .map(|peer| text(peer, "id")?.parse().during("id"))
-            .collect()
+        linked.map(|peer| parsed(peer, "id")).collect()
     }
 
     fn open(&self, open: &Open) -> Outcome<String> {
@@ -345,7 +339,7 @@ fn channel(entry: &Value) -> Outcome<ChannelSeen> {
     let funding = text(entry, "funding_txid")?;
     let place = small(entry, "funding_outnum")?;
     Ok(ChannelSeen {
-        peer: text(entry, "peer_id")?.parse().during("peer_id")?,
+        peer: parsed(entry, "peer_id")?,
         scid: scid
             .map(str::parse)
             .transpose()
@@ -369,27 +363,9 @@ fn policy(half: &Value) -> Outcome<PolicySeen> {
     })
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Outcome<&'a str> {
-    value.get(name).and_then(Value::as_str).during(name)
-}
-
-fn small(value: &Value, name: &str) -> Outcome<u32> {
-    let number = value.get(name).and_then(Value::as_u64).during(name)?;
-    u32::try_from(number).during(name)
-}
-
 fn msat(value: &Value, name: &str) -> Outcome<Msat> {
     let number = value.get(name).and_then(Value::as_u64).during(name)?;
     Ok(Msat::new(number))
-}
-
-fn flag(value: &Value, name: &str) -> bool {
-    value.get(name).and_then(Value::as_bool).unwrap_or_default()
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    let list = value.get(name).and_then(Value::as_array);
-    list.map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]

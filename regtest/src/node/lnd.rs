@@ -1,5 +1,6 @@
 //! LND, driven over REST.
 
+use super::json::{flag, list, parsed, small, text};
 use super::{ChannelSeen, Info, Kind, Node, Open, PolicySeen};
 use crate::chain::Access;
 use crate::failure::{Context, Failure, Outcome, wrong};
@@ -13,7 +14,6 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// The least that a running LND wants besides its folder and addresses: no wallet password, no other network, and gossip
@@ -190,11 +190,6 @@ impl Node for Lnd {
 
     fn address(&self) -> String {
         format!("127.0.0.1:{}", self.ports.peers)
-    }
-
-    fn start(&mut self) -> Outcome {
-        self.launch()?;
-        self.ready()
     }
 
     fn launch(&mut self) -> Outcome {
@@ -458,35 +453,13 @@ fn policy(seen: &Value) -> Outcome<PolicySeen> {
     })
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Outcome<&'a str> {
-    value.get(name).and_then(Value::as_str).during(name)
-}
-
-fn parsed<T: FromStr<Err: std::fmt::Display>>(value: &Value, name: &str) -> Outcome<T> {
-    text(value, name)?.parse().during(name)
-}
-
 /// 64-bit numbers travel as text.
 fn number(value: &Value, name: &str) -> Outcome<u64> {
     parsed(value, name)
 }
 
-fn small(value: &Value, name: &str) -> Outcome<u32> {
-    let number = value.get(name).and_then(Value::as_u64).during(name)?;
-    u32::try_from(number).during(name)
-}
-
 fn sat(value: &Value, name: &str) -> Outcome<Msat> {
     Ok(Sat::new(number(value, name)?).to_msat_saturating())
-}
-
-fn flag(value: &Value, name: &str) -> bool {
-    value.get(name).and_then(Value::as_bool).unwrap_or_default()
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    let list = value.get(name).and_then(Value::as_array);
-    list.map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]

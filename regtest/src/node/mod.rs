@@ -1,6 +1,7 @@
 //! A Lightning node under the harness's hands, of either implementation.
 
 mod cln;
+mod json;
 mod lnd;
 mod plugin;
 
@@ -101,7 +102,10 @@ pub trait Node: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When it does not come up.
-    fn start(&mut self) -> Outcome;
+    fn start(&mut self) -> Outcome {
+        self.launch()?;
+        self.ready()
+    }
 
     /// As [`Node::start`], without waiting: nodes that start together come up together.
     ///
