@@ -37,15 +37,11 @@ struct State {
     events: Events,
     door: Arc<Mutex<Door>>,
     stop: watch::Sender<bool>,
-    settings: Arc<Mutex<Settings>>,
+    /// What the operator gave, as changed since.
+    given: Arc<Mutex<Given>>,
     config: watch::Sender<Arc<Config>>,
     home: Arc<Home>,
     environment: Arc<BTreeMap<String, String>>,
-}
-
-/// What the operator gave, as changed since.
-struct Settings {
-    given: Given,
 }
 
 /// A lock's value is whole after every statement.
@@ -163,7 +159,7 @@ where
         events: Events::new(),
         door: Arc::new(Mutex::new(Door::Starting)),
         stop: watch::Sender::new(false),
-        settings: Arc::new(Mutex::new(Settings { given })),
+        given: Arc::new(Mutex::new(given)),
         config,
         home: Arc::new(home),
         environment: Arc::new(environment),
@@ -176,10 +172,10 @@ fn set(state: &State, params: &Value) -> Result<Value, String> {
     let name = params.get("config").and_then(Value::as_str);
     let name = name.ok_or_else(|| "no option is named".to_owned())?;
     let value = params.get("val").and_then(Value::as_str);
-    let mut settings = held(&state.settings);
-    let given = options::changed(&settings.given, name, value)?;
+    let mut kept = held(&state.given);
+    let given = options::changed(&kept, name, value)?;
     let config = options::load(&state.home, &state.environment, &given)?;
-    settings.given = given;
+    *kept = given;
     state.config.send_replace(Arc::new(config));
     tracing::info!(option = name, "changed; the agent starts again with it");
     Ok(json!({}))
