@@ -1,27 +1,15 @@
 //! Hex text of any length, as lightningd writes bytes.
 
-use std::fmt::Write;
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 /// The bytes as lower-case hex.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    HEXLOWER_PERMISSIVE.encode(bytes)
 }
 
 /// The bytes behind hex text; `None` where it is none.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] => u8::try_from(digit(*high)? << 4 | digit(*low)?).ok(),
-            _ => None,
-        })
-        .collect()
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
 }
 
 #[cfg(test)]
