@@ -4,7 +4,7 @@ use crate::calls::{ClosedChannel, Forward, Listforwards, PeerChannel};
 use crate::limits::{DUST_MSAT, FORWARDS_PAGE, STUCK_BLOCKS};
 use crate::rpc::Rpc;
 use hive_node::backend::BackendError;
-use hive_types::{BlockHeight, ChannelId, ForwardTotals, Msat, NodeId, PeerEvents, ShortChannelId};
+use hive_types::{BlockHeight, ChannelId, ForwardTotals, NodeId, PeerEvents, ShortChannelId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was counted since the node began, as far as it still knows.
@@ -12,27 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Counted {
     /// The index after the last row that was read.
     next: u64,
-    totals: BTreeMap<(NodeId, NodeId), Totals>,
-    deeds: BTreeMap<NodeId, Deeds>,
+    totals: BTreeMap<(NodeId, NodeId), ForwardTotals>,
+    deeds: BTreeMap<NodeId, PeerEvents>,
     owners: BTreeMap<ShortChannelId, NodeId>,
     stuck: BTreeSet<(ChannelId, u64)>,
     forced: BTreeSet<ChannelId>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Totals {
-    count: u64,
-    volume: Msat,
-    fees: Msat,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Deeds {
-    forwards: u64,
-    failed: u64,
-    stuck: u64,
-    dust: u64,
-    force_closes: u64,
 }
 
 impl Counted {
@@ -60,7 +44,7 @@ impl Counted {
             }
             // The node saw the end on chain first: the peer published its commitment.
             if channel.close_cause == "onchain" && self.forced.insert(channel.channel_id) {
-                self.deeds.entry(peer).or_default().force_closes += 1;
+                self.deeds_of(peer).force_closes += 1;
             }
         }
     }
@@ -76,13 +60,17 @@ impl Counted {
             };
             let is_late = expiry <= height.plus(STUCK_BLOCKS).get();
             if is_late && self.stuck.insert((channel_id, id)) {
-                self.deeds.entry(channel.peer_id).or_default().stuck += 1;
+                self.deeds_of(channel.peer_id).stuck_htlcs += 1;
             }
         }
         // What is over is forgotten: a node lives for years.
         let open: BTreeSet<u64> = channel.htlcs.iter().filter_map(|htlc| htlc.id).collect();
         self.stuck
             .retain(|(of, id)| *of != channel_id || open.contains(id));
+    }
+
+    fn deeds_of(&mut self, peer: NodeId) -> &mut PeerEvents {
+        self.deeds.entry(peer).or_insert(PeerEvents::none(peer))
     }
 
     /// Reads what changed since the last time.
@@ -118,33 +106,26 @@ impl Counted {
         }
         let is_dust = row.in_msat.is_some_and(|amount| amount.get() < DUST_MSAT);
         if let Some(from) = from.filter(|_| is_dust) {
-            self.deeds.entry(from).or_default().dust += 1;
+            self.deeds_of(from).dust_htlcs += 1;
         }
         let Some(to) = to else { return };
-        let deeds = self.deeds.entry(to).or_default();
+        let deeds = self.deeds_of(to);
         deeds.forwards += 1;
         deeds.failed += u64::from(!is_settled);
         if let Some(from) = from.filter(|_| is_settled) {
-            let totals = self.totals.entry((from, to)).or_default();
-            totals.count += 1;
-            let volume = row.out_msat.unwrap_or_default();
-            totals.volume = totals.volume.saturating_add(volume);
-            let fees = row.fee_msat.unwrap_or_default();
-            totals.fees = totals.fees.saturating_add(fees);
+            let none = ForwardTotals::none(from, to);
+            let totals = self.totals.entry((from, to)).or_insert(none);
+            totals.add(
+                1,
+                row.out_msat.unwrap_or_default(),
+                row.fee_msat.unwrap_or_default(),
+            );
         }
     }
 
     /// Settled forwards by pair, in order.
     pub(crate) fn totals(&self) -> Vec<ForwardTotals> {
-        let rows = self.totals.iter();
-        rows.map(|((from, to), totals)| ForwardTotals {
-            from: *from,
-            to: *to,
-            count: totals.count,
-            volume: totals.volume,
-            fees: totals.fees,
-        })
-        .collect()
+        self.totals.values().copied().collect()
     }
 
     /// What was seen of each peer, those with a channel included.
@@ -152,15 +133,8 @@ impl Counted {
         let with_channel = channels.iter().map(|channel| channel.peer_id);
         let peers: BTreeSet<NodeId> = self.deeds.keys().copied().chain(with_channel).collect();
         let of = |peer: NodeId| {
-            let deeds = self.deeds.get(&peer).copied().unwrap_or_default();
-            PeerEvents {
-                peer,
-                forwards: deeds.forwards,
-                failed: deeds.failed,
-                stuck_htlcs: deeds.stuck,
-                dust_htlcs: deeds.dust,
-                force_closes: deeds.force_closes,
-            }
+            let seen = self.deeds.get(&peer).copied();
+            seen.unwrap_or(PeerEvents::none(peer))
         };
         peers.into_iter().map(of).collect()
     }

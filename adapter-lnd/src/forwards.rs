@@ -68,16 +68,9 @@ impl Forwards {
             let (Some(from), Some(to)) = (peers.get(incoming), peers.get(outgoing)) else {
                 continue;
             };
-            let row = totals.entry((*from, *to)).or_insert(ForwardTotals {
-                from: *from,
-                to: *to,
-                count: 0,
-                volume: Msat::ZERO,
-                fees: Msat::ZERO,
-            });
-            row.count += sum.count;
-            row.volume = row.volume.saturating_add(sum.volume);
-            row.fees = row.fees.saturating_add(sum.fees);
+            let none = ForwardTotals::none(*from, *to);
+            let row = totals.entry((*from, *to)).or_insert(none);
+            row.add(sum.count, sum.volume, sum.fees);
         }
         totals.into_values().collect()
     }

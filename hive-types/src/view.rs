@@ -100,6 +100,26 @@ pub struct ForwardTotals {
     pub fees: Msat,
 }
 
+impl ForwardTotals {
+    /// Nothing yet.
+    pub const fn none(from: NodeId, to: NodeId) -> Self {
+        Self {
+            from,
+            to,
+            count: 0,
+            volume: Msat::ZERO,
+            fees: Msat::ZERO,
+        }
+    }
+
+    /// Counts further forwards.
+    pub fn add(&mut self, count: u64, volume: Msat, fees: Msat) {
+        self.count = self.count.saturating_add(count);
+        self.volume = self.volume.saturating_add(volume);
+        self.fees = self.fees.saturating_add(fees);
+    }
+}
+
 /// Membership tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
