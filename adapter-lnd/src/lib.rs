@@ -23,7 +23,6 @@
 
 mod args;
 mod backend;
-mod chance;
 mod connect;
 mod convert;
 mod dial;

@@ -14,8 +14,9 @@ use crate::proto::lnrpc::{
 use crate::proto::routerrpc::SubscribeHtlcEventsRequest;
 use crate::queue::EventQueue;
 use crate::snapshot::{Reader, peers};
-use hive_node::backend::{BackendError, BackendEvent};
-use hive_types::limits::{BACKEND_RETRY, BACKEND_RETRY_MAX, FRAME_BYTES, MESSAGE_TYPE};
+use hive_node::backend::{BackendError, BackendEvent, Patience};
+use hive_node::chance;
+use hive_types::limits::{FRAME_BYTES, MESSAGE_TYPE};
 use hive_types::{BlockHeight, NodeId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -239,22 +240,20 @@ impl EventQueue {
 /// come back at one moment.
 #[derive(Debug, Default)]
 struct Backoff {
-    tries: u32,
+    patience: Patience,
 }
 
 impl Backoff {
     fn next(&mut self) -> Duration {
-        let doubled = BACKEND_RETRY.get().checked_shl(self.tries);
-        self.tries = self.tries.saturating_add(1).min(32);
-        let most = BACKEND_RETRY_MAX.get();
-        let span = doubled.unwrap_or(most).min(most);
-        Duration::from_millis(span - crate::chance::below(span / 2))
+        let span = self.patience.next_wait().get();
+        Duration::from_millis(span - chance::below(span / 2))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hive_types::limits::{BACKEND_RETRY, BACKEND_RETRY_MAX};
 
     #[test]
     fn only_our_type_comes_through() {

@@ -1,6 +1,7 @@
 //! An agent put together: configuration, store, control socket, state machine, driver.
 
 use crate::backend::{BackendError, LightningBackend, NodeInfo};
+use crate::chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{BindError, Call, ControlServer};
@@ -12,8 +13,7 @@ use crate::webhook::Webhook;
 use hive_core::{Change, ChangeSet, Event, Hive};
 use hive_types::limits::{BACKEND_RETRY, COMMAND_QUEUE};
 use hive_types::{BootId, NodeId};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +89,8 @@ impl Agent {
         tracing::info!(node = %info.node_id, version = info.version, network = %info.network,
             store = %store.path().display(), boot = store.boot().get(), "starting");
         let clock = clock(store.boot());
-        let machine = Hive::new(config.for_machine(&info), seed()?, restored, clock.now());
+        let seed = chance::secret().map_err(AgentError::Random)?;
+        let machine = Hive::new(config.for_machine(&info), seed, restored, clock.now());
         let hive = machine.hive();
         let around = Surroundings {
             backend,
@@ -180,12 +181,4 @@ fn claim(store: &Store, stored: Option<&[u8]>, found: NodeId) -> Result<(), Agen
             Ok(store.apply(&ChangeSet { changes })?)
         }
     }
-}
-
-/// Chance for the state machine, from the system.
-fn seed() -> Result<[u8; 32], AgentError> {
-    let mut seed = [0; 32];
-    let mut source = File::open("/dev/urandom").map_err(AgentError::Random)?;
-    source.read_exact(&mut seed).map_err(AgentError::Random)?;
-    Ok(seed)
 }

@@ -25,6 +25,7 @@
 
 mod agent;
 pub mod backend;
+pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod conformance;

@@ -21,7 +21,7 @@ pub(crate) async fn prepare(rpc: &Rpc, permit: &Authorized) -> Result<Prepared, 
     match permit.action() {
         Action::Open(open) => open::prepare(rpc, open, permit).await,
         Action::SetPolicy(set) => policy::prepare(rpc, set).await,
-        Action::Rebalance(_) | Action::Probe(_) => payment::prepare(),
+        Action::Rebalance(_) | Action::Probe(_) => Prepared::payment(),
     }
 }
 

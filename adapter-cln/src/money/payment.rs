@@ -4,15 +4,13 @@ use super::{acted, unknown};
 use crate::limits::{INVOICE_EXPIRY, PAYMENT_PATIENCE};
 use crate::rpc::{CallError, Method, Rpc};
 use bitcoin::hashes::{Hash, sha256};
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, NotDone, Reconciled};
 use hive_policy::Authorized;
 use hive_types::limits::ROUTE_HOPS;
 use hive_types::{ActionId, Digest, Millis, Msat, NodeId, Rebalance, RouteHop, ShortChannelId};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs::File;
-use std::io::Read;
 
 /// The one part and the one group under which the node keeps a payment of ours. With both given, the node
 /// itself refuses to send a second time while the first is under way or after it has succeeded.
@@ -149,19 +147,6 @@ struct DelpayRequest {
 impl Method for DelpayRequest {
     const NAME: &'static str = "delpay";
     type Reply = IgnoredAny;
-}
-
-/// A preimage that nobody else knows, and its hash.
-pub(super) fn prepare() -> Result<Prepared, NotDone> {
-    let mut preimage = [0; 32];
-    File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut preimage))
-        .map_err(|reason| NotDone::final_(format!("no random numbers: {reason}")))?;
-    let payment_hash = hash(&preimage);
-    Ok(Prepared::Payment {
-        preimage,
-        payment_hash,
-    })
 }
 
 fn hash(preimage: &[u8]) -> Digest {

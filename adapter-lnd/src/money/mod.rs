@@ -17,7 +17,7 @@ impl LndBackend {
         match permit.action() {
             Action::Open(wanted) => open::prepare(self, wanted, permit.cost()).await,
             Action::SetPolicy(set) => policy::prepare(&self.link, set).await,
-            Action::Rebalance(_) | Action::Probe(_) => payment::prepare(),
+            Action::Rebalance(_) | Action::Probe(_) => Prepared::payment(),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::route::{Attempted, End, attempt, route};
 use super::{not_begun, unknown};
-use crate::chance;
 use crate::connect::{Link, is_lost};
 use crate::info;
 use crate::proto::invoicesrpc::CancelInvoiceMsg;
@@ -10,8 +9,7 @@ use crate::proto::lnrpc::invoice::InvoiceState;
 use crate::proto::lnrpc::payment::PaymentStatus;
 use crate::proto::lnrpc::{Invoice, Payment, PaymentHash};
 use crate::proto::routerrpc::TrackPaymentRequest;
-use bitcoin::hashes::{Hash, sha256};
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, NotDone, Reconciled};
 use hive_types::{ActionId, BlockHeight, Digest, Msat, Rebalance};
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -24,16 +22,6 @@ const INVOICE_EXPIRY_SECONDS: i64 = 3_600;
 
 /// Blocks that LND wants to be left when the payment arrives: the least that it takes.
 const INVOICE_CLTV_BLOCKS: u64 = 24;
-
-/// Nothing is known to the node before the preimage is stored.
-pub(super) fn prepare() -> Result<Prepared, NotDone> {
-    let preimage = chance::secret()?;
-    let hash = sha256::Hash::hash(&preimage).to_byte_array();
-    Ok(Prepared::Payment {
-        preimage,
-        payment_hash: Digest::from_bytes(hash),
-    })
-}
 
 pub(super) async fn execute(
     link: &Link,

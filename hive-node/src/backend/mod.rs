@@ -6,11 +6,13 @@
 
 pub mod bolt4;
 mod outcome;
+mod patience;
 
 pub use hive_core::{Done, ProbeFailure, ProbeFailureKind};
 pub use outcome::{
     ActError, BackendError, BackendEvent, Fault, NodeInfo, NotDone, Prepared, Reconciled,
 };
+pub use patience::Patience;
 
 use async_trait::async_trait;
 use hive_planner::graph::Graph;

@@ -1,5 +1,7 @@
 //! What a backend answers. For money there are three answers: not done, done, unknown.
 
+use crate::chance;
+use bitcoin::hashes::{Hash, sha256};
 use hive_core::Done;
 use hive_types::{
     BlockHeight, ChannelId, ChannelPolicy, Digest, Network, NodeId, OutPoint, ShortChannelId,
@@ -201,6 +203,22 @@ pub enum Prepared {
         /// What was set before; `None` where the node never set one.
         before: Option<ChannelPolicy>,
     },
+}
+
+impl Prepared {
+    /// A preimage that nobody else knows, and its hash: for a payment to oneself, or for a probe.
+    ///
+    /// # Errors
+    /// [`NotDone`] when the system gives no random numbers.
+    pub fn payment() -> Result<Self, NotDone> {
+        let preimage = chance::secret()
+            .map_err(|reason| NotDone::retryable(format!("no random numbers: {reason}")))?;
+        let hash = sha256::Hash::hash(&preimage).to_byte_array();
+        Ok(Self::Payment {
+            preimage,
+            payment_hash: Digest::from_bytes(hash),
+        })
+    }
 }
 
 /// Hex, as the payment hash beside it.

@@ -1,8 +1,7 @@
 //! Money, written ahead: prepare, store what was prepared, execute; and what became of it after a
 //! crash.
 
-use super::reads::Patience;
-use crate::backend::{ActError, LightningBackend, Prepared, Reconciled};
+use crate::backend::{ActError, LightningBackend, Patience, Prepared, Reconciled};
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use hive_core::ActionResult;
@@ -99,7 +98,7 @@ impl Actor {
     pub(super) async fn pursue(self, id: ActionId, prepared: Prepared) {
         let mut patience = Patience::default();
         loop {
-            let again = self.clock.now().elapsed.plus(patience.next());
+            let again = self.clock.now().elapsed.plus(patience.next_wait());
             self.clock.sleep_until(again).await;
             match self.backend.reconcile(id, &prepared).await {
                 Ok(Reconciled::Unknown) => {}
@@ -124,7 +123,7 @@ impl Actor {
             match self.backend.reconcile(id, &prepared).await {
                 Ok(known) => return as_result(known),
                 Err(reason) => {
-                    let span = patience.next();
+                    let span = patience.next_wait();
                     tracing::warn!(action = %id, %reason, again_in = %span, "action not reconciled");
                     let again = self.clock.now().elapsed.plus(span);
                     self.clock.sleep_until(again).await;

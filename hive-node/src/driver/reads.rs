@@ -1,12 +1,10 @@
 //! What comes from the node: its events, and readings of it and of the network graph.
 
-use crate::backend::{BackendError, BackendEvent, LightningBackend};
+use crate::backend::{BackendError, BackendEvent, LightningBackend, Patience};
 use crate::clock::Clock;
 use hive_planner::graph::Graph;
-use hive_types::limits::{
-    BACKEND_RETRY, BACKEND_RETRY_MAX, GRAPH_SPACING, OBSERVE_INTERVAL, OBSERVE_SPACING,
-};
-use hive_types::{Elapsed, LocalSnapshot, Millis, NodeId};
+use hive_types::limits::{GRAPH_SPACING, OBSERVE_INTERVAL, OBSERVE_SPACING};
+use hive_types::{Elapsed, LocalSnapshot, NodeId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -183,26 +181,11 @@ impl Reads {
     }
 
     async fn wait(&self, patience: &mut Patience, what: &'static str, reason: &BackendError) {
-        let span = patience.next();
+        let span = patience.next_wait();
         self.failures().insert(what, reason.to_string());
         tracing::warn!(what, %reason, again_in = %span, "the node could not be read");
         self.clock
             .sleep_until(self.clock.now().elapsed.plus(span))
             .await;
-    }
-}
-
-/// How long to wait before the next try: twice as long each time, up to a bound.
-#[derive(Default)]
-pub(super) struct Patience {
-    tries: u32,
-}
-
-impl Patience {
-    pub(super) fn next(&mut self) -> Millis {
-        let doubled = BACKEND_RETRY.get().checked_shl(self.tries);
-        self.tries = self.tries.saturating_add(1).min(32);
-        let most = BACKEND_RETRY_MAX.get();
-        Millis::new(doubled.unwrap_or(most).min(most))
     }
 }

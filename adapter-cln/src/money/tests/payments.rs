@@ -32,7 +32,7 @@ fn moved(fee: u64) -> Action {
 }
 
 fn prepared() -> Prepared {
-    money::payment::prepare().unwrap()
+    Prepared::payment().unwrap()
 }
 
 fn payments(status: &str) -> Option<Answer> {
