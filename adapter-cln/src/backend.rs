@@ -1,7 +1,7 @@
 //! One lightningd as a backend.
 
 use crate::calls::{Connect, Listclosedchannels, Listpeers, Sendcustommsg, Signmessage};
-use crate::events::{Events, NodeEvent};
+use crate::events::Events;
 use crate::forwards::Counted;
 use crate::gossip;
 use crate::hex;
@@ -19,6 +19,7 @@ use hive_policy::Authorized;
 use hive_types::limits::MESSAGE_TYPE;
 use hive_types::{ActionId, LocalSnapshot, NodeId};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -58,12 +59,10 @@ pub struct ClnBackend {
     listening: Mutex<Listening>,
 }
 
-/// What the one task that takes events remembers.
+/// What the one task that takes events remembers of the gossip file.
 #[derive(Debug, Default)]
 struct Listening {
-    /// Taken from the queue and not told yet: what it takes to tell may be dropped half way.
-    pending: Option<NodeEvent>,
-    /// The gossip file as it was when it was last looked at.
+    /// The file as it was when it was last looked at.
     gossip: Option<gossip::Mark>,
     /// When to look at it again.
     look_at: Option<Instant>,
@@ -87,34 +86,10 @@ impl ClnBackend {
         graph.clone()
     }
 
-    /// The features of a live connection; `None` where it is gone already.
-    async fn features(&self, peer: NodeId) -> Result<Option<Vec<u8>>, BackendError> {
+    async fn is_linked(&self, peer: NodeId) -> Result<bool, BackendError> {
         let id = Some(peer);
         let peers = self.rpc.call(&Listpeers { id }).await?.peers;
-        let live = peers.iter().find(|one| one.id == peer && one.connected);
-        Ok(live.map(|one| hex::decode(&one.features).unwrap_or_default()))
-    }
-
-    /// What an event means to the agent; `None` where nothing.
-    async fn tell(&self, event: &NodeEvent) -> Result<Option<BackendEvent>, BackendError> {
-        Ok(Some(match event {
-            NodeEvent::Message { from, bytes } => BackendEvent::Message {
-                from: *from,
-                bytes: bytes.clone(),
-            },
-            NodeEvent::Connected { peer, address } => match self.features(*peer).await? {
-                Some(features) => BackendEvent::PeerConnected {
-                    peer: *peer,
-                    features,
-                    address: address.clone(),
-                },
-                None => return Ok(None),
-            },
-            NodeEvent::Disconnected { peer } => BackendEvent::PeerDisconnected { peer: *peer },
-            NodeEvent::Block { height } => BackendEvent::Block { height: *height },
-            NodeEvent::Changed => BackendEvent::Changed,
-            NodeEvent::Missed => BackendEvent::Restarted,
-        }))
+        Ok(peers.iter().any(|one| one.id == peer && one.connected))
     }
 
     /// Whether the gossip file is another one than at the last look.
@@ -158,7 +133,7 @@ impl LightningBackend for ClnBackend {
     }
 
     async fn connect(&self, to: NodeId, addresses: &[String]) -> Result<(), BackendError> {
-        if self.features(to).await?.is_some() {
+        if self.is_linked(to).await? {
             return Ok(());
         }
         let mut reasons = Vec::new();
@@ -216,15 +191,9 @@ impl LightningBackend for ClnBackend {
 
     async fn next_event(&self) -> Result<BackendEvent, BackendError> {
         let mut listening = self.listening.lock().await;
+        // Begun once: a look at the file does not cut a reading of the peers short.
+        let mut next = pin!(self.events.queue.next(|| snapshot::peers(&self.rpc)));
         loop {
-            if let Some(event) = listening.pending.clone() {
-                let told = self.tell(&event).await?;
-                listening.pending = None;
-                match told {
-                    Some(told) => return Ok(told),
-                    None => continue,
-                }
-            }
             let look_at = *listening.look_at.get_or_insert_with(next_look);
             // The look comes first: a node that is never quiet has news of the graph too.
             tokio::select! {
@@ -232,14 +201,10 @@ impl LightningBackend for ClnBackend {
                 () = tokio::time::sleep_until(look_at) => {
                     listening.look_at = Some(next_look());
                     if self.gossip_changed(&mut listening) {
-                        return Ok(BackendEvent::GraphChanged);
+                        self.events.queue.push(BackendEvent::GraphChanged);
                     }
                 }
-                event = self.events.next() => listening.pending = Some(event),
-            }
-            let dropped = self.events.take_dropped();
-            if dropped > 0 {
-                tracing::warn!(dropped, "messages came faster than they could be handled");
+                event = &mut next => return Ok(event),
             }
         }
     }

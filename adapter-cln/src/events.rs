@@ -1,17 +1,11 @@
-//! What lightningd tells by itself, between the plugin's reader and the agent.
-//!
-//! The reader never waits: a message that finds the queue full is dropped and counted, as
-//! reconciliation repeats it; of blocks and changes only the newest is kept; and word of a link that finds no
-//! place becomes a request to read everything again.
+//! What lightningd tells by itself, on its way from the plugin's reader to the agent. The reader never waits.
 
 use crate::hex;
-use crate::limits::{EVENT_BYTES, EVENTS_OF_A_PEER};
-use hive_types::limits::{EVENT_QUEUE, MESSAGE_TYPE};
+use hive_node::backend::{BackendEvent, EventQueue};
+use hive_types::limits::MESSAGE_TYPE;
 use hive_types::{BlockHeight, NodeId};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use std::sync::Arc;
 
 /// The notifications that are subscribed to.
 pub(crate) const TOPICS: [&str; 10] = [
@@ -27,54 +21,14 @@ pub(crate) const TOPICS: [&str; 10] = [
     "coin_movement",
 ];
 
-/// Something that lightningd told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NodeEvent {
-    Message {
-        from: NodeId,
-        bytes: Vec<u8>,
-    },
-    Connected {
-        peer: NodeId,
-        /// Where we reached it, when we dialled.
-        address: Option<String>,
-    },
-    Disconnected {
-        peer: NodeId,
-    },
-    Block {
-        height: BlockHeight,
-    },
-    Changed,
-    /// Word of links was lost, or the agent is new: everything is to be read again.
-    Missed,
-}
-
-/// A bounded queue of notifications. Clones share it; one task takes from it.
+/// What lightningd told and the agent has not taken. Clones share it; one task takes from it.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    waiting: Mutex<Waiting>,
-    bell: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    queue: VecDeque<NodeEvent>,
-    bytes: usize,
-    of_peer: BTreeMap<NodeId, usize>,
-    height: Option<BlockHeight>,
-    changed: bool,
-    missed: bool,
-    dropped: u64,
+    pub(crate) queue: Arc<EventQueue>,
 }
 
 impl Events {
-    /// An empty queue.
+    /// Nothing was told yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -84,106 +38,36 @@ impl Events {
     pub fn notify(&self, topic: &str, params: &Value) {
         // Since v23.11 the fields stand under the topic's name; before they stood at the top.
         let fields = params.get(topic).unwrap_or(params);
-        let mut waiting = self.waiting();
         match topic {
             "custommsg" => {
                 if let Some((from, bytes)) = message(fields) {
-                    waiting.put_message(from, bytes);
+                    self.queue.push(BackendEvent::Message { from, bytes });
                 }
             }
             "connect" => {
                 if let Some(peer) = node(fields.get("id")) {
-                    let address = dialled(fields);
-                    waiting.put_link(NodeEvent::Connected { peer, address });
+                    self.queue.push_linked(peer, dialled(fields));
                 }
             }
             "disconnect" => {
                 if let Some(peer) = node(fields.get("id")) {
-                    waiting.put_link(NodeEvent::Disconnected { peer });
+                    self.queue.push(BackendEvent::PeerDisconnected { peer });
                 }
             }
             "block_added" => {
                 let height = fields.get("height").and_then(Value::as_u64);
-                let height = height.and_then(|height| u32::try_from(height).ok());
-                waiting.height = height.map(BlockHeight::new).or(waiting.height);
+                if let Some(height) = height.and_then(|height| u32::try_from(height).ok()) {
+                    let height = BlockHeight::new(height);
+                    self.queue.push(BackendEvent::Block { height });
+                }
             }
-            _ => waiting.changed = true,
+            _ => self.queue.push(BackendEvent::Changed),
         }
-        drop(waiting);
-        self.shared.bell.notify_one();
     }
 
     /// Says that everything is to be read again: the first thing that a new agent must hear.
     pub(crate) fn begin_anew(&self) {
-        self.waiting().missed = true;
-        self.shared.bell.notify_one();
-    }
-
-    /// Waits for the next event. Cancel safe.
-    pub(crate) async fn next(&self) -> NodeEvent {
-        loop {
-            if let Some(event) = self.waiting().take() {
-                return event;
-            }
-            self.shared.bell.notified().await;
-        }
-    }
-
-    /// Messages that were dropped since this was asked last.
-    pub(crate) fn take_dropped(&self) -> u64 {
-        std::mem::take(&mut self.waiting().dropped)
-    }
-
-    /// A queue is whole after every statement.
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        let locked = self.shared.waiting.lock();
-        locked.unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiting {
-    fn put_message(&mut self, from: NodeId, bytes: Vec<u8>) {
-        let of_peer = self.of_peer.get(&from).copied().unwrap_or_default();
-        let is_full = self.queue.len() >= EVENT_QUEUE
-            || of_peer >= EVENTS_OF_A_PEER
-            || self.bytes + bytes.len() > EVENT_BYTES;
-        if is_full {
-            self.dropped = self.dropped.saturating_add(1);
-            return;
-        }
-        self.bytes += bytes.len();
-        self.of_peer.insert(from, of_peer + 1);
-        self.queue.push_back(NodeEvent::Message { from, bytes });
-    }
-
-    /// Links have as many places again as messages: messages can't crowd them out.
-    fn put_link(&mut self, event: NodeEvent) {
-        if self.queue.len() >= 2 * EVENT_QUEUE {
-            self.missed = true;
-        } else {
-            self.queue.push_back(event);
-        }
-    }
-
-    fn take(&mut self) -> Option<NodeEvent> {
-        if std::mem::take(&mut self.missed) {
-            return Some(NodeEvent::Missed);
-        }
-        if let Some(height) = self.height.take() {
-            return Some(NodeEvent::Block { height });
-        }
-        if let Some(event) = self.queue.pop_front() {
-            if let NodeEvent::Message { from, bytes } = &event {
-                self.bytes = self.bytes.saturating_sub(bytes.len());
-                let left = self.of_peer.get(from).map_or(0, |count| count - 1);
-                match left {
-                    0 => drop(self.of_peer.remove(from)),
-                    left => drop(self.of_peer.insert(*from, left)),
-                }
-            }
-            return Some(event);
-        }
-        std::mem::take(&mut self.changed).then_some(NodeEvent::Changed)
+        self.queue.push(BackendEvent::Restarted);
     }
 }
 
@@ -225,6 +109,7 @@ pub(crate) fn host_port(host: &str, port: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hive_types::PeerView;
     use serde_json::json;
 
     fn peer(number: u8) -> NodeId {
@@ -237,6 +122,15 @@ mod tests {
         json!({"custommsg": {"peer_id": from, "payload": payload}})
     }
 
+    /// The next event of a node that is linked to the third peer.
+    async fn next(events: &Events) -> BackendEvent {
+        let view = || PeerView {
+            node_id: peer(3),
+            features: vec![1],
+        };
+        events.queue.next(async || Ok(vec![view()])).await
+    }
+
     #[tokio::test]
     async fn only_our_type_gets_through() {
         let events = Events::new();
@@ -246,71 +140,26 @@ mod tests {
         events.notify("custommsg", &json!({"custommsg": {"payload": "bee100"}}));
         events.notify("custommsg", &json!(null));
         events.notify("custommsg", &custom(peer(1), "bee100ff"));
-        let expected = NodeEvent::Message {
+        let expected = BackendEvent::Message {
             from: peer(1),
             bytes: vec![0, 0xff],
         };
-        assert_eq!(events.next().await, expected);
-        assert_eq!(events.waiting().take(), None);
+        assert_eq!(next(&events).await, expected);
     }
 
     #[tokio::test]
-    async fn a_flood_is_dropped_counted_and_leaves_room() {
+    async fn what_lightningd_tells_is_understood() {
         let events = Events::new();
-        let huge = format!("bee1{}", "00".repeat(65_000));
-        for _ in 0..10 * EVENT_QUEUE {
-            events.notify("custommsg", &custom(peer(1), &huge));
-        }
-        events.notify("custommsg", &custom(peer(2), "bee107"));
-        events.notify("disconnect", &json!({"disconnect": {"id": peer(1)}}));
-        assert!(events.waiting().bytes <= EVENT_BYTES);
-        let mut got = Vec::new();
-        while let Some(event) = events.waiting().take() {
-            got.push(event);
-        }
-        assert_eq!(got.len(), EVENTS_OF_A_PEER + 2);
-        let last = NodeEvent::Disconnected { peer: peer(1) };
-        assert_eq!(got.last(), Some(&last));
-        let dropped = u64::try_from(10 * EVENT_QUEUE - EVENTS_OF_A_PEER).unwrap();
-        assert_eq!(events.take_dropped(), dropped);
-        assert_eq!(events.take_dropped(), 0);
-        assert!(events.waiting().of_peer.is_empty());
-    }
-
-    #[tokio::test]
-    async fn many_strangers_stay_within_the_bytes() {
-        let events = Events::new();
-        let huge = format!("bee1{}", "00".repeat(65_000));
-        for number in 0..=255 {
-            for _ in 0..10 {
-                events.notify("custommsg", &custom(peer(number), &huge));
-            }
-        }
-        assert!(events.waiting().bytes <= EVENT_BYTES);
-        assert!(events.waiting().queue.len() <= EVENT_QUEUE);
-    }
-
-    #[tokio::test]
-    async fn lost_links_are_read_again_and_changes_fall_together() {
-        let events = Events::new();
-        for _ in 0..3 * EVENT_QUEUE {
-            events.notify("disconnect", &json!({"disconnect": {"id": peer(1)}}));
-        }
-        for height in [5, 6] {
-            events.notify("block_added", &json!({"block_added": {"height": height}}));
-            events.notify("forward_event", &json!({}));
-        }
-        assert_eq!(events.next().await, NodeEvent::Missed);
+        events.notify("block_added", &json!({"block_added": {"height": 6}}));
         let height = BlockHeight::new(6);
-        assert_eq!(events.next().await, NodeEvent::Block { height });
-        for _ in 0..2 * EVENT_QUEUE {
-            assert!(matches!(
-                events.next().await,
-                NodeEvent::Disconnected { .. }
-            ));
-        }
-        assert_eq!(events.next().await, NodeEvent::Changed);
-        assert_eq!(events.waiting().take(), None);
+        assert_eq!(next(&events).await, BackendEvent::Block { height });
+        events.notify("forward_event", &json!({}));
+        assert_eq!(next(&events).await, BackendEvent::Changed);
+        events.notify("disconnect", &json!({"id": peer(1)}));
+        let gone = BackendEvent::PeerDisconnected { peer: peer(1) };
+        assert_eq!(next(&events).await, gone);
+        events.begin_anew();
+        assert_eq!(next(&events).await, BackendEvent::Restarted);
     }
 
     #[tokio::test]
@@ -323,11 +172,12 @@ mod tests {
         events.notify("connect", &link("out", "::1"));
         events.notify("connect", &link("in", "127.0.0.1"));
         for address in [Some("[::1]:9735".to_owned()), None] {
-            let expected = NodeEvent::Connected {
+            let expected = BackendEvent::PeerConnected {
                 peer: peer(3),
+                features: vec![1],
                 address,
             };
-            assert_eq!(events.next().await, expected);
+            assert_eq!(next(&events).await, expected);
         }
     }
 }

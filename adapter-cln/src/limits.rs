@@ -28,12 +28,6 @@ pub(crate) const RPC_CALLS: usize = 16;
 /// Waits for payments at a time; they have places of their own, as each may last minutes.
 pub(crate) const RPC_WAITS: usize = 64;
 
-/// Bytes of messages that wait for the agent. Two hundred frames of the largest size.
-pub(crate) const EVENT_BYTES: usize = 200 * 65_536;
-
-/// Messages of one peer that wait for the agent: one that floods leaves room for the others.
-pub(crate) const EVENTS_OF_A_PEER: usize = 128;
-
 /// Lines of log that wait for lightningd to read them; further ones are dropped and counted.
 pub(crate) const LOG_LINES: usize = 1_024;
 

@@ -2,7 +2,7 @@
 
 use crate::calls::{
     Address, Feerates, Funds, Getinfo, Info, Listconfigs, Listfunds, Listpeerchannels, Listpeers,
-    PeerChannel, Peers, Update,
+    PeerChannel, Update,
 };
 use crate::events::host_port;
 use crate::hex;
@@ -115,7 +115,7 @@ pub(crate) async fn read(rpc: &Rpc, graph: Option<&Graph>) -> Result<Reading, Ba
     loop {
         let id = None;
         let channels = rpc.call(&Listpeerchannels { id }).await?.channels;
-        let peers = rpc.call(&Listpeers { id }).await?;
+        let peers = peers(rpc).await?;
         let after = (
             rpc.call(&Getinfo {}).await?,
             rpc.call(&Listfunds { spent }).await?,
@@ -134,6 +134,23 @@ pub(crate) async fn read(rpc: &Rpc, graph: Option<&Graph>) -> Result<Reading, Ba
         }
         before = after;
     }
+}
+
+/// Those that are connected, in order.
+///
+/// # Errors
+/// [`BackendError`] when the node does not answer.
+pub(crate) async fn peers(rpc: &Rpc) -> Result<Vec<PeerView>, BackendError> {
+    let peers = rpc.call(&Listpeers { id: None }).await?.peers;
+    let connected = peers.into_iter().filter(|peer| peer.connected);
+    let mut peers: Vec<PeerView> = connected
+        .map(|peer| PeerView {
+            node_id: peer.id,
+            features: hex::decode(&peer.features).unwrap_or_default(),
+        })
+        .collect();
+    peers.sort_by_key(|peer| peer.node_id);
+    Ok(peers)
 }
 
 /// A snapshot without forwards, and the channels that it was made from.
@@ -198,7 +215,7 @@ fn snapshot(
     on_chain: OnChain,
     feerate: FeeratePerKw,
     channels: &[PeerChannel],
-    peers: Peers,
+    peers: Vec<PeerView>,
     graph: Option<&Graph>,
 ) -> Result<LocalSnapshot, BackendError> {
     let height = BlockHeight::new(info.blockheight);
@@ -207,14 +224,6 @@ fn snapshot(
         .filter_map(|channel| local_channel(channel, height, graph))
         .collect();
     channels.sort_by_key(|channel| channel.channel_id);
-    let connected = peers.peers.into_iter().filter(|peer| peer.connected);
-    let mut peers: Vec<PeerView> = connected
-        .map(|peer| PeerView {
-            node_id: peer.id,
-            features: hex::decode(&peer.features).unwrap_or_default(),
-        })
-        .collect();
-    peers.sort_by_key(|peer| peer.node_id);
     Ok(LocalSnapshot {
         node_id: info.id,
         network: network(info)?,

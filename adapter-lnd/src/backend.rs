@@ -4,14 +4,13 @@ use crate::connect::{Link, Source, SourceError};
 use crate::dial::Dialler;
 use crate::permissions::Grants;
 use crate::proto::lnrpc::{SendCustomMessageRequest, SignMessageRequest};
-use crate::queue::EventQueue;
-use crate::snapshot::Reader;
+use crate::snapshot::{Reader, peers};
 use crate::streams::Streams;
 use crate::{graph, info};
 use async_trait::async_trait;
 use hive_node::backend::{
-    ActError, BackendError, BackendEvent, Done, LightningBackend, NodeInfo, NotDone, Prepared,
-    Reconciled,
+    ActError, BackendError, BackendEvent, Done, EventQueue, LightningBackend, NodeInfo, NotDone,
+    Prepared, Reconciled,
 };
 use hive_planner::graph::Graph;
 use hive_policy::Authorized;
@@ -27,7 +26,7 @@ use tonic::Code;
 pub struct LndBackend {
     pub(crate) link: Link,
     reader: Arc<Reader>,
-    queue: Arc<EventQueue>,
+    pub(crate) queue: Arc<EventQueue>,
     dialler: Dialler,
     grants: Arc<Grants>,
     following: JoinHandle<()>,
@@ -147,7 +146,7 @@ impl LightningBackend for LndBackend {
     }
 
     async fn next_event(&self) -> Result<BackendEvent, BackendError> {
-        Ok(self.queue.next().await)
+        Ok(self.queue.next(|| peers(&self.link)).await)
     }
 }
 

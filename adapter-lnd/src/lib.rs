@@ -36,7 +36,6 @@ mod money;
 mod notify;
 mod permissions;
 mod proto;
-mod queue;
 mod run;
 mod snapshot;
 mod streams;

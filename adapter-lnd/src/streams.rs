@@ -12,9 +12,8 @@ use crate::proto::lnrpc::{
     PeerEventSubscription, SubscribeCustomMessagesRequest,
 };
 use crate::proto::routerrpc::SubscribeHtlcEventsRequest;
-use crate::queue::EventQueue;
-use crate::snapshot::{Reader, peers};
-use hive_node::backend::{BackendError, BackendEvent, Patience};
+use crate::snapshot::Reader;
+use hive_node::backend::{BackendError, BackendEvent, EventQueue, Patience};
 use hive_node::chance;
 use hive_types::limits::{FRAME_BYTES, MESSAGE_TYPE};
 use hive_types::{BlockHeight, NodeId};
@@ -131,7 +130,11 @@ impl Streams {
         self.follow(
             "/lnrpc.Lightning/SubscribeCustomMessages",
             move |link| async move { link.lightning().subscribe_custom_messages(request).await },
-            |on, message| async move { on.queue.push_some(as_message(message)) },
+            |on, message| async move {
+                if let Some(message) = as_message(message) {
+                    on.queue.push(message);
+                }
+            },
         )
         .await
     }
@@ -141,31 +144,19 @@ impl Streams {
         self.follow(
             "/lnrpc.Lightning/SubscribePeerEvents",
             move |link| async move { link.lightning().subscribe_peer_events(request).await },
-            |on, event| async move { on.queue.push_some(on.as_link(&event).await) },
+            |on, event| async move { on.take_link(&event) },
         )
         .await
     }
 
     /// LND does not tell the features of a peer's connection here; its list of peers has them.
-    async fn as_link(&self, event: &PeerEvent) -> Option<BackendEvent> {
-        let peer = node_id(&event.pub_key).ok()?;
-        if event.r#type() == EventType::PeerOffline {
-            return Some(BackendEvent::PeerDisconnected { peer });
-        }
-        match peers(&self.link).await {
-            // Gone again: that event is on its way.
-            Ok(peers) => {
-                let found = peers.into_iter().find(|view| view.node_id == peer)?;
-                Some(BackendEvent::PeerConnected {
-                    peer,
-                    features: found.features,
-                    address: None,
-                })
-            }
-            Err(reason) => {
-                tracing::warn!(%peer, %reason, "the features of a new peer are not known yet");
-                Some(BackendEvent::Restarted)
-            }
+    fn take_link(&self, event: &PeerEvent) {
+        let Ok(peer) = node_id(&event.pub_key) else {
+            return;
+        };
+        match event.r#type() {
+            EventType::PeerOffline => self.queue.push(BackendEvent::PeerDisconnected { peer }),
+            EventType::PeerOnline => self.queue.push_linked(peer, None),
         }
     }
 
@@ -226,14 +217,6 @@ fn as_message(message: CustomMessage) -> Option<BackendEvent> {
         from,
         bytes: message.data,
     })
-}
-
-impl EventQueue {
-    fn push_some(&self, event: Option<BackendEvent>) {
-        if let Some(event) = event {
-            self.push(event);
-        }
-    }
 }
 
 /// Twice as long each time up to a bound, less up to a half by chance: agents that lost the same LND do not

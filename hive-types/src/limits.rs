@@ -235,6 +235,13 @@ pub const RECENT_ACTIONS: usize = 256;
 /// messages, which reconciliation repeats.
 pub const EVENT_QUEUE: usize = 1_024;
 
+/// Bytes of messages that wait between the node and the agent: two hundred frames of the largest size.
+pub const EVENT_BYTES: usize = 200 * 65_536;
+
+/// Messages of one peer that wait between the node and the agent: one that floods leaves room for the
+/// others.
+pub const EVENTS_OF_A_PEER: usize = 128;
+
 /// Operators' commands that wait for the agent: one for each connection and a few to spare.
 pub const COMMAND_QUEUE: usize = 32;
 

@@ -36,6 +36,9 @@ type MessageSender = mpsc::Sender<Result<CustomMessage, Status>>;
 pub(crate) const NODE: &str = "0324653eac434488002cc06bbfb7f10fe18991e35f9fe4302dbea6d2353dc0ab1c";
 pub(crate) const PEER: &str = "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619";
 
+/// The newest block.
+const TIP: u32 = 100;
+
 /// What the server answers, and what it was asked.
 #[derive(Default)]
 pub(crate) struct Script {
@@ -48,8 +51,13 @@ pub(crate) struct Script {
     pub(crate) unspent: Vec<Utxo>,
     pub(crate) leased: Vec<OutPoint>,
     pub(crate) transactions: Vec<Transaction>,
+    /// How many were given out, all answers together.
+    pub(crate) transactions_told: usize,
     pub(crate) opening: Vec<pending_channels_response::PendingOpenChannel>,
     pub(crate) closed: Vec<ChannelCloseSummary>,
+    pub(crate) peers: Vec<Peer>,
+    /// Told to each that subscribes.
+    pub(crate) links: Vec<PeerEvent>,
     pub(crate) asked: Vec<&'static str>,
     pub(crate) macaroons: Vec<String>,
 }
@@ -101,7 +109,7 @@ impl Lightning for Fake {
         Ok(Response::new(GetInfoResponse {
             identity_pubkey: NODE.into(),
             version: "0.21.2-beta".into(),
-            block_height: 100,
+            block_height: TIP,
             synced_to_chain: true,
             chains: vec![Chain {
                 network: "regtest".into(),
@@ -125,6 +133,13 @@ impl Lightning for Fake {
     async fn describe_graph(&self, request: Request<ChannelGraphRequest>) -> Answer<ChannelGraph> {
         self.heard("DescribeGraph", &request)?;
         Ok(Response::new(held(&self.script).graph.clone()))
+    }
+
+    async fn list_peers(&self, request: Request<ListPeersRequest>) -> Answer<ListPeersResponse> {
+        self.heard("ListPeers", &request)?;
+        Ok(Response::new(ListPeersResponse {
+            peers: held(&self.script).peers.clone(),
+        }))
     }
 
     async fn list_channels(
@@ -161,9 +176,13 @@ impl Lightning for Fake {
         request: Request<GetTransactionsRequest>,
     ) -> Answer<TransactionDetails> {
         self.heard("GetTransactions", &request)?;
-        Ok(Response::new(TransactionDetails {
-            transactions: held(&self.script).transactions.clone(),
-        }))
+        let start = request.into_inner().start_height;
+        let mut script = held(&self.script);
+        let mut transactions = script.transactions.clone();
+        let height = |confirmations: i32| TIP.cast_signed() + 1 - confirmations;
+        transactions.retain(|one| height(one.num_confirmations) >= start);
+        script.transactions_told += transactions.len();
+        Ok(Response::new(TransactionDetails { transactions }))
     }
 
     async fn subscribe_custom_messages(
@@ -181,7 +200,13 @@ impl Lightning for Fake {
         &self,
         _: Request<PeerEventSubscription>,
     ) -> Answer<BoxStream<PeerEvent>> {
-        silent()
+        let links = held(&self.script).links.clone();
+        let (sender, receiver) = mpsc::channel(links.len().max(1));
+        for link in links {
+            sender.try_send(Ok(link)).unwrap();
+        }
+        tokio::spawn(async move { sender.closed().await });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
     async fn subscribe_channel_events(

@@ -10,7 +10,7 @@ use crate::proto::lnrpc::*;
 use hive_node::backend::{
     BackendError, BackendEvent, Done, LightningBackend, Prepared, Reconciled,
 };
-use hive_types::limits::{EVENT_QUEUE, MESSAGE_TYPE};
+use hive_types::limits::{EVENT_QUEUE, EVENTS_OF_A_PEER, MESSAGE_TYPE};
 use hive_types::{ActionId, ActionKind, Digest, Msat, Sat, Txid};
 use std::time::Duration;
 use tonic::Status;
@@ -140,10 +140,48 @@ async fn t07_messages_are_drained_while_nobody_reads() {
         stream.send(Ok(message(number))).await.unwrap();
     }
     backend.info().await.unwrap();
-    let BackendEvent::Message { bytes, .. } = backend.next_event().await.unwrap() else {
-        panic!("another event than the first message");
+    for number in 0..EVENTS_OF_A_PEER as u32 {
+        let expected = BackendEvent::Message {
+            from: PEER.parse().unwrap(),
+            bytes: number.to_be_bytes().into(),
+        };
+        assert_eq!(backend.next_event().await.unwrap(), expected);
+    }
+}
+
+/// LND's stream of peers tells no features; its list is read once for all that came meanwhile.
+#[tokio::test]
+async fn a_burst_of_new_peers_reads_the_list_once() {
+    let stand = Stand::new().await;
+    held(&stand.fake.script).peers = vec![Peer {
+        pub_key: PEER.into(),
+        features: [(1, Feature::default())].into(),
+    }];
+    held(&stand.fake.script).links = vec![PeerEvent {
+        pub_key: PEER.into(),
+        ..PeerEvent::default()
+    }];
+    let backend = stand.backend();
+    let peer = PEER.parse().unwrap();
+    let linked = BackendEvent::PeerConnected {
+        peer,
+        features: vec![2],
+        address: None,
     };
-    assert_eq!(bytes, 0u32.to_be_bytes());
+    let mut both = [
+        backend.next_event().await.unwrap(),
+        backend.next_event().await.unwrap(),
+    ];
+    both.sort_by_key(|event| *event != BackendEvent::Restarted);
+    assert_eq!(both, [BackendEvent::Restarted, linked.clone()]);
+    assert_eq!(stand.fake.asked("ListPeers"), 1);
+    for _ in 0..100 {
+        backend.queue.push_linked(peer, None);
+    }
+    for _ in 0..100 {
+        assert_eq!(backend.next_event().await.unwrap(), linked);
+    }
+    assert_eq!(stand.fake.asked("ListPeers"), 2);
 }
 
 #[tokio::test]

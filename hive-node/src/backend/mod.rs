@@ -7,12 +7,14 @@
 pub mod bolt4;
 mod outcome;
 mod patience;
+mod queue;
 
 pub use hive_core::{Done, ProbeFailure, ProbeFailureKind};
 pub use outcome::{
     ActError, BackendError, BackendEvent, Fault, NodeInfo, NotDone, Prepared, Reconciled,
 };
 pub use patience::Patience;
+pub use queue::EventQueue;
 
 use async_trait::async_trait;
 use hive_planner::graph::Graph;
