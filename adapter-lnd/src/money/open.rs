@@ -5,6 +5,7 @@ use super::{not_begun, unknown};
 use crate::LndBackend;
 use crate::connect::{Link, is_lost};
 use crate::convert::{channel_id, outpoint, sat, wallet_outpoint};
+use crate::info;
 use crate::proto::lnrpc::open_status_update::Update;
 use crate::proto::lnrpc::{
     self, ClosedChannelsRequest, GetTransactionsRequest, OpenChannelRequest,
@@ -29,6 +30,9 @@ const FEE_LOOKS: usize = 20;
 
 /// The span between two of these.
 const FEE_LOOK: Duration = Duration::from_millis(250);
+
+/// Blocks that are searched for it. It waits for one as a rule; a wallet has years of others.
+const FEE_BLOCKS: u32 = 36;
 
 /// The rate that the open pays, in whole sat/vbyte as LND takes it.
 async fn rate(link: &Link, wanted: &OpenChannel) -> Result<u32, NotDone> {
@@ -244,8 +248,11 @@ async fn opened(link: &Link, pending: &PendingUpdate) -> Result<Done, ActError> 
         txid: Txid::from_bytes(txid),
         vout: pending.output_index,
     };
+    let tip = info::ask(link).await;
+    let tip = tip.map_err(|reason| unknown(reason.to_string()))?;
+    let from = tip.block_height.saturating_sub(FEE_BLOCKS);
     for _ in 0..FEE_LOOKS {
-        let known = transactions(link).await;
+        let known = transactions(link, from).await;
         let known = known.map_err(|reason| unknown(reason.to_string()))?;
         if let Some(found) = find(&known, &funding) {
             return Ok(done(funding, found));
@@ -268,10 +275,10 @@ fn find<'a>(known: &'a [Transaction], funding: &OutPoint) -> Option<&'a Transact
     known.iter().find(|transaction| transaction.tx_hash == txid)
 }
 
-/// Unconfirmed ones included.
-async fn transactions(link: &Link) -> Result<Vec<Transaction>, BackendError> {
+/// Those of the blocks from this height on, and the unconfirmed ones.
+async fn transactions(link: &Link, from: u32) -> Result<Vec<Transaction>, BackendError> {
     let request = GetTransactionsRequest {
-        start_height: 0,
+        start_height: i32::try_from(from).unwrap_or(i32::MAX),
         end_height: -1,
     };
     let mut client = link.lightning();
@@ -289,7 +296,7 @@ pub(super) async fn reconcile(
 ) -> Result<Reconciled, BackendError> {
     // In this order: an open that comes between two of these is seen by a later one.
     let free: BTreeSet<OutPoint> = free_ones(link).await?;
-    let known = transactions(link).await?;
+    let known = transactions(link, 0).await?;
     let channels = fundings(link).await?;
     let spends = |transaction: &&Transaction| {
         let mut spent = transaction.previous_outpoints.iter();
@@ -377,4 +384,44 @@ async fn fundings(link: &Link) -> Result<Vec<Funding>, BackendError> {
             Ok(Funding { funding, memo })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::held;
+    use crate::fake::Stand;
+
+    fn transaction(number: u8, num_confirmations: i32) -> Transaction {
+        Transaction {
+            tx_hash: Txid::from_bytes([number; 32]).to_string(),
+            num_confirmations,
+            total_fees: 321,
+            previous_outpoints: Vec::new(),
+        }
+    }
+
+    /// What a channel cost is looked for among the newest transactions, not in a wallet's whole history.
+    #[tokio::test]
+    async fn the_cost_of_an_open_is_read_from_few_transactions() {
+        let stand = Stand::new().await;
+        held(&stand.fake.script).transactions = vec![transaction(1, 90); 500];
+        let pending = PendingUpdate {
+            txid: vec![7; 32],
+            output_index: 1,
+        };
+        let link = stand.link();
+        let opened = tokio::spawn(async move { opened(&link, &pending).await });
+        while stand.fake.asked("GetTransactions") < 3 {
+            tokio::task::yield_now().await;
+        }
+        let funding = transaction(7, 0);
+        held(&stand.fake.script).transactions.push(funding);
+        let done = opened.await.unwrap().unwrap();
+        assert!(
+            matches!(done, Done::Opened { fee, .. } if fee == Sat::new(321)),
+            "{done:?}"
+        );
+        assert_eq!(held(&stand.fake.script).transactions_told, 1);
+    }
 }
