@@ -4,11 +4,13 @@ use crate::command::CommandError;
 use crate::event::Event;
 use crate::hive::{Hive, Stage};
 use crate::identity::META_IDENTITY;
-use crate::io::Change;
+use crate::io::{ActionResult, ActionState, Change};
+use crate::oracle::Questions;
 use crate::start::META_SPONSOR;
 use hive_proto::{DecisionBody, Departure, DepartureReason, RecordKind, keys};
 use hive_state::merged::Draft;
-use hive_types::{Millis, NodeId};
+use hive_types::{ActionId, Millis, NodeId};
+use std::collections::BTreeSet;
 
 /// How long a leaving member waits for the fleet to decide its departure. Its record alone ends its
 /// duties; the decision only shrinks the quorum.
@@ -27,6 +29,7 @@ impl Hive {
             reason: DepartureReason::Operator,
         };
         self.write_departure(Draft::new(keys::departure(), &departure, 0));
+        self.withdraw_all();
         if is_alone || self.connected_fellows(None).is_empty() {
             self.out_of_fleet();
             return Ok("left; fees are being restored".to_owned());
@@ -86,6 +89,35 @@ impl Hive {
         }
     }
 
+    /// Ends what waits for a yes or for a lock. It was planned beside these fellows, for their sake or under
+    /// their locks, and means nothing to the next fleet. What has its permit goes on to its end.
+    fn withdraw_all(&mut self) {
+        let reason = "this member left the fleet that it was planned with";
+        self.questions = Questions::default();
+        let waiting: Vec<ActionId> = self.gate.pending().iter().map(|one| one.id).collect();
+        let intended = self.actions.iter();
+        let intended: Vec<ActionId> = intended
+            .filter(|action| action.state == ActionState::Intended)
+            .map(|action| action.id)
+            .collect();
+        for &id in &waiting {
+            self.gate.withdraw(id);
+        }
+        for &id in &intended {
+            let result = Some(ActionResult::NotDone {
+                reason: reason.to_owned(),
+            });
+            let wall = self.now.wall;
+            self.actions
+                .set_state(&id, ActionState::NotDone, result, wall, &mut self.out);
+        }
+        let ended: BTreeSet<ActionId> = waiting.into_iter().chain(intended).collect();
+        for id in ended {
+            let text = reason.to_owned();
+            self.out.audit(self.now.wall, "withdraw", Some(id), text);
+        }
+    }
+
     /// In no fleet any more: its state is forgotten, money and fees are not.
     pub(crate) fn out_of_fleet(&mut self) {
         let departure = self.own_departure();
@@ -105,6 +137,7 @@ impl Hive {
             format!("out of the hive {}", member.identity.hive()),
         );
         self.forget_proposals();
+        self.withdraw_all();
         self.out.emit(Event::Left);
         self.tend_fees();
     }
