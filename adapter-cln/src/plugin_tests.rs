@@ -3,8 +3,11 @@ use crate::fake::{self, Answer};
 use crate::output;
 use hive_node::clock::SystemClock;
 use hive_types::limits::EVENT_QUEUE;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// lightningd's end of a plugin that runs in this process.
@@ -87,9 +90,18 @@ impl Lightningd {
     }
 
     async fn init(&mut self, options: Value) -> Value {
+        self.init_behind(options, None).await
+    }
+
+    /// As `init`, of a node with a SOCKS5 proxy at this port.
+    async fn init_behind(&mut self, options: Value, proxy: Option<u16>) -> Value {
         let folder = self.folder.path().to_str().unwrap().to_owned();
-        let configuration = json!({"lightning-dir": folder, "rpc-file": "lightning-rpc", "startup": false,
+        let mut configuration = json!({"lightning-dir": folder, "rpc-file": "lightning-rpc", "startup": false,
             "network": "regtest", "feature_set": {}});
+        if let Some(port) = proxy {
+            configuration["proxy"] = json!({"type": "ipv4", "address": "127.0.0.1", "port": port});
+            configuration["always_use_proxy"] = json!(true);
+        }
         let params = json!({"options": options, "configuration": configuration});
         self.call("init", params).await
     }
@@ -228,6 +240,50 @@ async fn a_store_that_can_not_be_is_told_by_every_command() {
     assert!(reason.contains("hive"), "{reason}");
     drop(node.to);
     node.plugin.await.unwrap();
+}
+
+/// The node's proxy carries the agent's calls, and finds their names too: nothing is asked of it elsewhere.
+#[tokio::test]
+async fn the_nodes_proxy_sees_the_dial() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = proxy.local_addr().unwrap().port();
+    let mut node = Lightningd::start(&[]);
+    node.call("getmanifest", json!({})).await;
+    let secret = node.folder.path().join("secret");
+    std::fs::write(&secret, "a secret of at least thirty-two bytes").unwrap();
+    std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let options = json!({"hive-webhook-url": "http://abcdef.onion:8080/hook", "hive-webhook-events": "all",
+        "hive-webhook-secret-file": secret});
+    node.answer();
+    let init = node.init_behind(options, Some(port)).await;
+    assert_eq!(init["result"], json!({}));
+    node.command("hive-status", json!({})).await;
+    // What is no frame is an event.
+    let from = format!("02{:064x}", 1);
+    let fields = json!({"peer_id": from, "payload": "bee1ff"});
+    node.notify("custommsg", fields).await;
+    let (mut dial, _) = proxy.accept().await.unwrap();
+    assert_eq!(asked_for(&mut dial).await, ("abcdef.onion".into(), 8080));
+    drop((node.to, dial));
+    node.plugin.await.unwrap();
+}
+
+/// Where a SOCKS5 client wants to go (RFC 1928).
+async fn asked_for(dial: &mut TcpStream) -> (String, u16) {
+    let mut greeting = [0; 2];
+    dial.read_exact(&mut greeting).await.unwrap();
+    assert_eq!(greeting[0], 5);
+    let mut methods = vec![0; greeting[1].into()];
+    dial.read_exact(&mut methods).await.unwrap();
+    dial.write_all(&[5, 0]).await.unwrap();
+    // Version, CONNECT, reserved, a domain name, its length.
+    let mut head = [0; 5];
+    dial.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[..4], [5, 1, 0, 3]);
+    let mut name = vec![0; head[4].into()];
+    dial.read_exact(&mut name).await.unwrap();
+    let port = dial.read_u16().await.unwrap();
+    (String::from_utf8(name).unwrap(), port)
 }
 
 /// Strangers that send as fast as they can keep nobody from being answered.
