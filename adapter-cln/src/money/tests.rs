@@ -6,11 +6,11 @@ mod policies;
 
 use crate::fake::{self, Answer, Calls};
 use crate::rpc::Rpc;
-use hive_policy::{Authorized, Gate, LimitSettings, Limits, Mode, Standing, Verdict};
+use hive_node::conformance;
+use hive_policy::Authorized;
 use hive_types::{
-    Action, ActionId, BlockHeight, BootId, ChannelId, ChannelPolicy, Elapsed, Explanation,
-    FeeratePerKw, LocalChannel, LocalSnapshot, LockView, Msat, NodeId, Now, OnChain, OutPoint, Ppm,
-    Proposal, Sat, Tier, Txid, UnixMillis,
+    Action, ActionId, BlockHeight, ChannelId, ChannelPolicy, FeeratePerKw, LocalChannel,
+    LocalSnapshot, Msat, NodeId, OnChain, OutPoint, Ppm, Sat, Txid,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -52,28 +52,12 @@ fn refusal(code: i32, message: &'static str) -> Option<Answer> {
     Some(Answer::Error(code, message, Value::Null))
 }
 
-/// A real permit from a gate with wide limits.
+/// A permit for a synced node with money.
 fn permit(action: Action, cost: Msat) -> Authorized {
-    let limits = Limits::new(LimitSettings {
-        budget_per_day: Sat::new(10_000_000),
-        capital_per_day: Sat::new(100_000_000_000),
-        cost_per_action: Msat::new(1_000_000_000),
-        on_chain_reserve: Sat::ZERO,
-        channel_min: Sat::ZERO,
-        channel_max: Sat::new(100_000_000),
-        feerate_ceiling: FeeratePerKw::new(u32::MAX),
-        rebalance_rate: Ppm::ONE,
-        rebalance_fee: Msat::new(1_000_000_000),
-        max_in_flight: Msat::new(100_000_000_000),
-        max_cltv: 2_016,
-        min_confidence: Ppm::ZERO,
-        ..LimitSettings::default()
-    });
-    let height = BlockHeight::new(107);
     let local = LocalSnapshot {
         node_id: OWN.parse().unwrap(),
         network: hive_types::Network::Regtest,
-        height,
+        height: BlockHeight::new(107),
         synced: true,
         on_chain: OnChain {
             confirmed: Sat::new(15_000_000_000),
@@ -85,37 +69,7 @@ fn permit(action: Action, cost: Msat) -> Authorized {
         forwards: Vec::new(),
         peer_events: Vec::new(),
     };
-    let lock = LockView {
-        target: peer(),
-        holder: local.node_id,
-        action: ID,
-        height,
-        until: height.plus(144),
-        funding: None,
-    };
-    let standing = Standing {
-        tier: Some(Tier::Full),
-        reconciled: true,
-        lock: matches!(action, Action::Open(_)).then_some(&lock),
-        banned: &[],
-    };
-    let proposal = Proposal {
-        action,
-        cost,
-        value_per_day: Msat::ZERO,
-        confidence: Ppm::ONE,
-        explanation: Explanation::default(),
-    };
-    let now = Now {
-        wall: UnixMillis::new(1),
-        elapsed: Elapsed::ZERO,
-        boot: BootId::new(1),
-    };
-    let mut gate = Gate::new(limits.unwrap(), Mode::Autonomous);
-    match gate.consider(now, ID, &proposal, &local, standing) {
-        Verdict::Execute(permit) => permit,
-        verdict => panic!("{verdict:?}"),
-    }
+    conformance::permit(&local, ID, action, cost).unwrap()
 }
 
 /// An own channel with the peer, half of it on each side.

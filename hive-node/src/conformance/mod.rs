@@ -89,9 +89,10 @@ pub async fn run(fixture: &dyn Fixture) -> Result<Vec<&'static str>, Failure> {
     Ok(passed)
 }
 
-/// What went wrong within a scenario.
-#[derive(Debug)]
-struct Wrong(String);
+/// What went wrong, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Wrong(String);
 
 type Outcome<T = ()> = Result<T, Wrong>;
 
@@ -170,8 +171,16 @@ impl<'a> Suite<'a> {
     }
 }
 
-/// A real permit from a gate with wide limits.
-fn permit(local: &LocalSnapshot, id: ActionId, action: Action, cost: Msat) -> Outcome<Authorized> {
+/// A real permit from a gate with wide limits, for the tests of backends. An open's lock is made up.
+///
+/// # Errors
+/// [`Wrong`] where the gate refuses in spite of its limits: the node is not synced, the cost is too high.
+pub fn permit(
+    local: &LocalSnapshot,
+    id: ActionId,
+    action: Action,
+    cost: Msat,
+) -> Result<Authorized, Wrong> {
     let limits = Limits::new(LimitSettings {
         budget_per_day: Sat::new(10_000_000),
         capital_per_day: Sat::new(1_000_000_000),
