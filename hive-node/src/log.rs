@@ -131,7 +131,10 @@ where
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(writer);
+        .with_writer(writer)
+        // Told on the standard error stream, which is as full as the file's disk where it goes there too: then
+        // telling would end the agent.
+        .log_internal_errors(false);
     Ok(match config.format {
         LogFormat::Text => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
