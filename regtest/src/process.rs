@@ -6,7 +6,10 @@
 
 use crate::failure::{Context, Outcome, wrong};
 use crate::wait;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit,
+    test_kill_process_group,
+};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Write};
@@ -264,6 +267,51 @@ pub fn cpu_seconds(process: u32) -> Option<f64> {
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: Option<Vec<f64>> = ticks.map(|field| field.parse().ok()).collect();
     Some(ticks?.iter().sum::<f64>() / TICKS_PER_SECOND)
+}
+
+/// Sends a signal to one process.
+///
+/// # Errors
+/// When there is none.
+pub fn signal(process: u32, signal: Signal) -> Outcome {
+    kill_process(pid(process)?, signal).during(format!("signal to process {process}"))
+}
+
+/// Lets a process write no byte more to any file, as on a full disk, or again as much as the harness may.
+///
+/// # Errors
+/// When there is no such process, or the system refuses.
+pub fn fill_disk(process: u32, is_full: bool) -> Outcome {
+    let own = getrlimit(Resource::Fsize);
+    let current = if is_full { Some(0) } else { own.current };
+    let limit = Rlimit { current, ..own };
+    prlimit(Some(pid(process)?), Resource::Fsize, limit)
+        .map(drop)
+        .during(format!("the file limit of process {process}"))
+}
+
+fn pid(process: u32) -> Outcome<Pid> {
+    let raw = i32::try_from(process).ok();
+    raw.and_then(Pid::from_raw).during("a process id")
+}
+
+/// What a process has started and not buried, each with its command line.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn children(process: u32) -> Outcome<Vec<String>> {
+    let tasks = format!("/proc/{process}/task");
+    let mut children = Vec::new();
+    for task in fs::read_dir(&tasks).during(&tasks)? {
+        // A thread may end meanwhile, and a child too.
+        let Ok(task) = task else { continue };
+        let listed = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        for child in listed.split_whitespace() {
+            let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            children.push(format!("{child} {}", line.replace('\0', " ")));
+        }
+    }
+    Ok(children)
 }
 
 /// The last lines of a file.

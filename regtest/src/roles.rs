@@ -94,6 +94,8 @@ impl Script<'_> {
         for (name, value) in self.environment {
             text.push_str(&format!("export {name}={}\n", quoted(value)));
         }
+        // A file that may not grow any more is then an error to the program, not its end.
+        text.push_str("trap '' XFSZ\n");
         let pid = quoted(&pid_file(path).display().to_string());
         text.push_str(&format!("echo $$ > {pid}\n"));
         let program = quoted(&self.program.display().to_string());

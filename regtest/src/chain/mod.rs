@@ -1,11 +1,12 @@
 //! The chain: btcd on regtest, mining to the harness's own key.
 
+mod empty;
 mod rpc;
 mod wallet;
 
 pub(crate) use rpc::{Access, BtcdRpc, Rpc};
 
-use crate::failure::{Context, Failure, Outcome};
+use crate::failure::{Context, Failure, Outcome, ensure};
 use crate::ports;
 use crate::process::{Guard, Service};
 use crate::tools::Tools;
@@ -102,9 +103,7 @@ impl Chain {
         let hashes = self.call("generate", &json!([blocks]))?;
         let hashes = hashes.as_array().during("generate")?;
         for (height, hash) in (tip + 1..).zip(hashes) {
-            let block = self.call("getblock", &json!([hash, 0]))?;
-            let block = block.as_str().during("getblock")?;
-            let block: Block = deserialize_hex(block).during("getblock")?;
+            let block = self.block(hash)?;
             self.wallet().mined(&block, BlockHeight::new(height))?;
         }
         Ok(())
@@ -143,16 +142,45 @@ impl Chain {
         Ok(waiting.as_array().during("getrawmempool")?.len())
     }
 
-    /// Replaces the newest `depth` blocks by one more of others.
+    /// Replaces the newest `depth` blocks by one more, all of them empty: what the old ones held waits in the
+    /// mempool again. The nodes are not waited for.
     ///
     /// # Errors
     /// When btcd does not follow.
     pub fn reorganize(&self, depth: u32) -> Outcome {
-        let from = self.height()?.get().saturating_sub(depth) + 1;
-        let hash = self.call("getblockhash", &json!([from]))?;
-        self.call("invalidateblock", &json!([hash]))?;
+        let tip = self.height()?.get();
+        let from = tip.saturating_sub(depth) + 1;
+        let mut left = Vec::new();
+        for height in from..=tip {
+            left.extend(self.block_at(height)?.txdata.into_iter().skip(1));
+        }
+        let first = self.call("getblockhash", &json!([from]))?;
+        self.call("invalidateblock", &json!([first]))?;
         self.wallet().forget_from(BlockHeight::new(from));
-        self.generate(depth + 1)
+        for height in from..=tip + 1 {
+            let empty = empty::on_top_of(&self.block_at(height - 1)?.header, height)?;
+            self.call("submitblock", &json!([serialize_hex(&empty)]))?;
+        }
+        for transaction in left {
+            let raw = serialize_hex(&transaction);
+            match self.call("sendrawtransaction", &json!([raw])) {
+                Err(failure) if !failure.to_string().contains("already") => return Err(failure),
+                _ => {}
+            }
+        }
+        let now = self.height()?.get();
+        ensure(now == tip + 1, || {
+            format!("btcd is at {now}, not {}", tip + 1)
+        })
+    }
+
+    fn block_at(&self, height: u32) -> Outcome<Block> {
+        self.block(&self.call("getblockhash", &json!([height]))?)
+    }
+
+    fn block(&self, hash: &Value) -> Outcome<Block> {
+        let block = self.call("getblock", &json!([hash, 0]))?;
+        deserialize_hex(block.as_str().during("getblock")?).during("getblock")
     }
 
     /// The end of btcd's log.

@@ -1,7 +1,7 @@
 //! Core Lightning, driven over its JSON-RPC socket.
 
 use super::json::{flag, list, parsed, small, text};
-use super::{ChannelSeen, Info, Kind, Node, Open, PolicySeen, plugin};
+use super::{ChannelSeen, Hold, Info, Kind, Node, Open, PolicySeen, plugin};
 use crate::chain::Access;
 use crate::failure::{Context, Failure, Outcome, wrong};
 use crate::process::{Guard, Service};
@@ -125,6 +125,31 @@ impl Cln {
         wrong(format!("{}: the node hung up", what()))
     }
 
+    /// Has the chain hold up the next transaction that this node gives out, until [`Cln::let_go`].
+    ///
+    /// # Errors
+    /// When the chain plugin can't be told.
+    pub fn hold_broadcast(&self, hold: Hold) -> Outcome {
+        plugin::hold(&self.hold_file(), hold)
+    }
+
+    /// Whether the chain holds a transaction up.
+    pub fn is_broadcast_held(&self) -> bool {
+        plugin::is_held(&self.hold_file())
+    }
+
+    /// The chain takes transactions again as they come.
+    ///
+    /// # Errors
+    /// When the chain plugin can't be told.
+    pub fn let_go(&self) -> Outcome {
+        plugin::let_go(&self.hold_file())
+    }
+
+    fn hold_file(&self) -> PathBuf {
+        self.folder.join("hold-broadcast")
+    }
+
     fn service(&mut self) -> Outcome<&mut Service> {
         let name = &self.name;
         let running = self.running.as_mut();
@@ -161,7 +186,7 @@ impl Node for Cln {
             .arg(format!("--plugin={}", self.chain_plugin.display()))
             .args(self.plugin.iter().map(|path| format!("--plugin={path}")))
             .args(&self.options)
-            .envs(plugin::environment(&self.chain));
+            .envs(plugin::environment(&self.chain, &self.hold_file()));
         self.running = Some(Service::start(
             &self.guard,
             &self.name,

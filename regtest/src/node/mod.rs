@@ -7,6 +7,7 @@ mod plugin;
 
 pub use cln::Cln;
 pub use lnd::Lnd;
+pub use plugin::Hold;
 pub(crate) use plugin::{NAME as CHAIN_PLUGIN, run as chain_plugin};
 
 use crate::failure::Outcome;

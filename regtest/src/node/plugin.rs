@@ -8,7 +8,10 @@ use crate::failure::{Context, Failure, Outcome, wrong};
 use bitcoin::Amount;
 use serde_json::{Value, json};
 use std::env;
+use std::fs;
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The role in which the harness's own program is the plugin.
 pub(crate) const NAME: &str = "hive-chain-plugin";
@@ -17,6 +20,12 @@ pub(crate) const NAME: &str = "hive-chain-plugin";
 const ADDRESS: &str = "REGTEST_BTCD_ADDRESS";
 const USER: &str = "REGTEST_BTCD_USER";
 const PASSWORD: &str = "REGTEST_BTCD_PASSWORD";
+
+/// The file that has broadcasts held up, as `before` or `after`.
+const HOLD: &str = "REGTEST_HOLD_FILE";
+
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Targets in blocks and feerates in sat/kvB. btcd estimates nothing on a young chain. The slowest is the floor,
 /// else lightningd refuses commitment transactions at LND's feerate, which is low by design.
@@ -35,8 +44,9 @@ const METHODS: [(&str, &[&str]); 5] = [
 ];
 
 /// The environment that tells the plugin where btcd is.
-pub(super) fn environment(access: &Access) -> [(&'static str, String); 3] {
+pub(super) fn environment(access: &Access, hold: &Path) -> [(&'static str, String); 4] {
     [
+        (HOLD, hold.display().to_string()),
         (ADDRESS, access.address.clone()),
         (USER, access.user.clone()),
         (PASSWORD, access.password.clone()),
@@ -55,7 +65,89 @@ pub(crate) fn run() -> Outcome {
         password: variable(PASSWORD)?,
         certificate: Default::default(),
     };
-    serve(&BtcdRpc::new(&access), std::io::stdin(), std::io::stdout())
+    let rpc = Held {
+        rpc: BtcdRpc::new(&access),
+        file: variable(HOLD)?.into(),
+    };
+    serve(&rpc, std::io::stdin(), std::io::stdout())
+}
+
+/// When a transaction that lightningd gave out is held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The chain does not get it.
+    Before,
+    /// The chain has it, and lightningd is not told.
+    After,
+}
+
+impl Hold {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// Has the plugin that reads `file` hold up the next broadcast until the file is gone.
+///
+/// # Errors
+/// When the file can't be written.
+pub(super) fn hold(file: &Path, hold: Hold) -> Outcome {
+    fs::write(file, hold.as_str()).during(file.display())
+}
+
+/// Whether one is held up.
+pub(super) fn is_held(file: &Path) -> bool {
+    held_mark(file).exists()
+}
+
+/// Lets go what is held up.
+///
+/// # Errors
+/// When the file can't be removed.
+pub(super) fn let_go(file: &Path) -> Outcome {
+    // None is held up, perhaps.
+    let _ = fs::remove_file(held_mark(file));
+    fs::remove_file(file).during(file.display())
+}
+
+/// What the plugin writes when it holds up a broadcast.
+fn held_mark(file: &Path) -> PathBuf {
+    file.with_extension("held")
+}
+
+/// A chain that takes its time with transactions when it is told to.
+struct Held<R> {
+    rpc: R,
+    file: PathBuf,
+}
+
+impl<R> Held<R> {
+    fn hold(&self, now: Hold) -> Outcome {
+        let wanted = || fs::read_to_string(&self.file).is_ok_and(|text| text == now.as_str());
+        if wanted() {
+            let mark = held_mark(&self.file);
+            fs::write(&mark, []).during(mark.display())?;
+        }
+        while wanted() {
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+impl<R: Rpc> Rpc for Held<R> {
+    fn call(&self, method: &str, params: &Value) -> Outcome<Value> {
+        if method != "sendrawtransaction" {
+            return self.rpc.call(method, params);
+        }
+        self.hold(Hold::Before)?;
+        let sent = self.rpc.call(method, params);
+        self.hold(Hold::After)?;
+        sent
+    }
 }
 
 /// Answers each request of `input`.
@@ -240,6 +332,30 @@ mod tests {
         for (transaction, success) in [("good", true), ("again", true), ("bad", false)] {
             let params = json!({"tx": transaction, "allowhighfees": false});
             assert_eq!(ask("sendrawtransaction", &params)["success"], success);
+        }
+    }
+
+    #[test]
+    fn broadcasts_wait_until_they_are_let_go() {
+        for now in [Hold::Before, Hold::After] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("broadcast");
+            hold(&file, now).unwrap();
+            let rpc = Held {
+                rpc: Fake,
+                file: file.clone(),
+            };
+            let held = std::thread::spawn(move || {
+                rpc.call("getblockhash", &json!([1])).unwrap();
+                rpc.call("sendrawtransaction", &json!(["good"])).unwrap()
+            });
+            while !is_held(&file) {
+                std::thread::yield_now();
+            }
+            assert!(!held.is_finished());
+            let_go(&file).unwrap();
+            assert_eq!(held.join().unwrap(), "txid");
+            assert!(!is_held(&file));
         }
     }
 

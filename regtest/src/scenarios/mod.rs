@@ -7,14 +7,17 @@ mod conformance;
 mod converge;
 mod corridor;
 mod crash;
+mod crash_broadcast;
 mod crash_open;
 mod fee_cheat;
 mod garbage;
+mod harmless;
 mod join;
 mod money;
 mod nodes;
 mod one_target;
 mod relay;
+mod reorganized;
 mod restart;
 mod round_trip;
 mod uninstall;
@@ -190,6 +193,27 @@ pub const SCENARIOS: &[Scenario] = &[
         cases: &["T36"],
         fleets: &[Fleet::Cln],
         run: crash_open::t36_kills_leave_one_channel_or_none,
+    },
+    Scenario {
+        name: "kill_broadcaster",
+        about: "lightningd is killed while it gives out the funding of a member's open: one channel",
+        cases: &["T36"],
+        fleets: &[Fleet::Cln],
+        run: crash_broadcast::t36_kills_at_the_broadcast_leave_one_channel,
+    },
+    Scenario {
+        name: "reorganized",
+        about: "the block with an open's funding is reorganized away, and it confirms in another",
+        cases: &[],
+        fleets: &[Fleet::Lnd, Fleet::Cln],
+        run: reorganized::an_open_outlives_its_block,
+    },
+    Scenario {
+        name: "harmless",
+        about: "agents killed, stopped, flooded, out of disk: their nodes answer and payments pass",
+        cases: &["T07", "T64"],
+        fleets: &[Fleet::Lnd, Fleet::Cln],
+        run: harmless::t07_t64_nodes_take_no_harm,
     },
     Scenario {
         name: "restart",

@@ -58,6 +58,11 @@ pub(super) fn t31_two_members_open_one_channel(stage: &mut Stage) -> Outcome {
 /// Members beside a neighbour; the only other way from it to the target is dear.
 pub(super) fn network(world: &mut World, fleet: super::Fleet) -> Outcome {
     world.start(&fleet.kinds(5))?;
+    channels(world)
+}
+
+/// Money and channels for five nodes that run.
+pub(super) fn channels(world: &World) -> Outcome {
     for member in MEMBERS {
         world.fund_in(member, &[Sat::new(1_500_000), Sat::new(1_500_000)])?;
     }
@@ -222,7 +227,7 @@ fn lock_ends(world: &World, target: NodeId) -> Outcome {
     Ok(())
 }
 
-fn locks(world: &World, place: usize) -> Outcome<Vec<LockRow>> {
+pub(super) fn locks(world: &World, place: usize) -> Outcome<Vec<LockRow>> {
     match world.ask(place, CommandName::HiveLocks, &Value::Null)? {
         Reply::Locks(rows) => Ok(rows),
         other => wrong(format!("hive-locks gave {other:?}")),
