@@ -4,6 +4,7 @@
 use crate::limits::CONNECT_TIMEOUT;
 use crate::rpc::Method;
 use hive_types::{ChannelId, Millis, Msat, NodeId, ShortChannelId, Txid};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -316,6 +317,9 @@ pub(crate) struct Nodes {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Node {
     pub(crate) nodeid: NodeId,
+    /// None where no announcement of it is known.
+    #[serde(default)]
+    pub(crate) addresses: Vec<IgnoredAny>,
 }
 
 /// `listchannels` of one node, the directions that it sets the policy of.

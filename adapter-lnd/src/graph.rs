@@ -37,11 +37,15 @@ pub(crate) async fn read(link: &Link) -> Result<Arc<Graph>, BackendError> {
 /// What does not fit (an id that is none, say) is left out: the rest of the network is still there.
 fn build(said: &ChannelGraph) -> Graph {
     let mut builder = GraphBuilder::new();
-    let nodes = said
-        .nodes
-        .iter()
-        .filter_map(|node| node.pub_key.parse().ok());
-    nodes.for_each(|node: NodeId| builder.add_node(node));
+    for said in &said.nodes {
+        let Ok(node) = said.pub_key.parse::<NodeId>() else {
+            continue;
+        };
+        builder.add_node(node);
+        if said.addresses.is_empty() {
+            builder.set_addressless(node);
+        }
+    }
     let odd = said
         .edges
         .iter()

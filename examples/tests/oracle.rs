@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use hive_core::Event;
 use hive_node::Agent;
 use hive_node::backend::{
-    ActError, BackendError, BackendEvent, Done, LightningBackend, NodeInfo, NotDone, Prepared,
-    Reconciled,
+    ActError, BackendError, BackendEvent, Done, Fault, LightningBackend, NodeInfo, NotDone,
+    Prepared, Reconciled,
 };
 use hive_node::clock::SystemClock;
 use hive_node::config::Config;
@@ -97,6 +97,7 @@ impl LightningBackend for RichNode {
 
     async fn prepare(&self, _: &Authorized) -> Result<Prepared, NotDone> {
         Ok(Prepared::Open {
+            target: None,
             inputs: vec![],
             channels_before: vec![],
         })
@@ -109,7 +110,7 @@ impl LightningBackend for RichNode {
         _: &Prepared,
     ) -> Result<Done, ActError> {
         let Action::Open(open) = permit.action() else {
-            return Err(NotDone::final_("this node only opens").into());
+            return Err(NotDone::new(Fault::Agent, "this node only opens").into());
         };
         self.opened.lock().unwrap().push(open.capacity);
         Ok(Done::Opened {

@@ -115,6 +115,7 @@ impl Hive {
     pub(crate) fn lock_lost(&mut self, id: ActionId, target: NodeId, reason: String) {
         let result = ActionResult::NotDone {
             reason: reason.clone(),
+            fault: None,
         };
         self.actions.set_state(
             &id,
@@ -168,6 +169,7 @@ impl Hive {
         let text = format!("not begun: {reason}");
         let result = ActionResult::NotDone {
             reason: reason.clone(),
+            fault: None,
         };
         self.actions
             .set_state(&id, ActionState::NotDone, Some(result), wall, &mut self.out);
@@ -257,9 +259,8 @@ impl Hive {
                 let beneficiary = moved.beneficiary;
                 self.out.emit(Event::Pushed { id, beneficiary, amount: moved.amount, fee });
             }
-            (action, ActionResult::NotDone { reason }) => {
+            (action, ActionResult::NotDone { reason, .. }) => {
                 if let Action::Open(open) = action {
-                    self.note_refusal(open.target);
                     self.retract_intent(&open.target);
                     self.abandon_lock(open.target, id);
                 }
@@ -407,7 +408,7 @@ fn describe(result: &ActionResult) -> String {
         ActionResult::Done(Done::Paid { fee }) => format!("paid {fee} in routing fees"),
         ActionResult::Done(Done::Set { .. }) => "policy set".to_owned(),
         ActionResult::Done(Done::Probed { arrived, .. }) => format!("probed, arrived: {arrived}"),
-        ActionResult::NotDone { reason } => format!("not done: {reason}"),
+        ActionResult::NotDone { reason, .. } => format!("not done: {reason}"),
         ActionResult::Unknown { reason } => format!("unknown: {reason}"),
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::command::{Command, CommandError, Reply};
 use crate::event::Event;
+use crate::fault::Fault;
 use crate::plan::{PlanRequest, Planned};
 use hive_planner::graph::Graph;
 use hive_policy::oracle::DecisionPacket;
@@ -152,6 +153,10 @@ pub enum ActionResult {
     NotDone {
         /// Why, for the operator.
         reason: String,
+        /// Whose fault it was; `None` where the agent withdrew it before its node was told, and in what
+        /// was stored before faults were told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<Fault>,
     },
     /// Nobody knows yet. The driver asks the node again and tells later.
     Unknown {

@@ -68,6 +68,7 @@ mod epochs;
 mod event;
 mod exit;
 mod farewell;
+mod fault;
 mod fellowship;
 mod gossip;
 mod hive;
@@ -98,6 +99,7 @@ pub use command::{
 };
 pub use config::{ChannelRef, Config, ParseChannelRefError};
 pub use event::Event;
+pub use fault::Fault;
 pub use hive::Hive;
 pub use io::{
     ActionResult, ActionState, AuditEntry, Change, ChangeSet, CommandId, Done, Input, MemberRow,

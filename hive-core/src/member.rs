@@ -15,7 +15,7 @@ use hive_proto::{
 };
 use hive_state::decided::{Decider, Folded, WishId};
 use hive_state::merged::Merged;
-use hive_types::{ActionId, BlockHeight, Digest, Elapsed, NodeId, TicketId, Tier};
+use hive_types::{ActionId, Digest, Elapsed, NodeId, TicketId, Tier};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an own wish was for.
@@ -52,8 +52,6 @@ pub(crate) struct Membership {
     pub(crate) next_plan: Elapsed,
     /// Targets at the share cap, for its hysteresis.
     pub(crate) capped: BTreeSet<NodeId>,
-    /// Targets that refused, and until when they are left alone.
-    pub(crate) cooling: BTreeMap<NodeId, BlockHeight>,
     /// Who let this member in: heard until its admission has arrived.
     pub(crate) sponsor: Option<NodeId>,
     /// A member key that waits for the node's signature.

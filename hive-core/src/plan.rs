@@ -21,9 +21,7 @@ use hive_types::{
     Tier,
 };
 use request::Made;
-
-/// A target that refused is left alone for this long: a week. Trying sooner annoys and wins nothing.
-const COOLDOWN_BLOCKS: u32 = 1_008;
+use std::collections::BTreeMap;
 
 /// How long a member that can't plan yet waits before it looks again: its node is read within seconds
 /// of a start, its fellows are heard within a gossip round or two.
@@ -121,18 +119,18 @@ impl Hive {
 
     fn plan_request(&mut self) -> Option<PlanRequest> {
         let fleet = self.fleet_view();
+        let cooldowns = self.cooldowns();
         let (local, graph) = (self.local.as_ref()?, self.graph.as_ref()?);
-        let Stage::Member(member) = &mut self.stage else {
+        let Stage::Member(member) = &self.stage else {
             return None;
         };
-        member.cooling.retain(|_, until| *until > local.height);
         self.plans += 1;
         Some(PlanRequest {
             id: PlanId(self.plans),
             graph: graph.clone(),
             fleet,
             local: local.clone(),
-            history: history(member),
+            history: history(member, cooldowns),
             planner: of_fleet(self.config.planner, &member.identity.hive()),
         })
     }
@@ -224,17 +222,9 @@ impl Hive {
         let (Some(local), Some(graph)) = (&self.local, &self.graph) else {
             return Err("the node was not read yet".to_owned());
         };
-        let history = history(member);
+        let history = history(member, self.cooldowns());
         check_open(graph, fleet, local, &history, &self.config.planner, open)
             .map_err(|obstacle| obstacle.to_string())
-    }
-
-    /// A target refused: it is left alone for a while.
-    pub(crate) fn note_refusal(&mut self, target: NodeId) {
-        let height = self.height();
-        if let Stage::Member(member) = &mut self.stage {
-            member.cooling.insert(target, height.plus(COOLDOWN_BLOCKS));
-        }
     }
 
     pub(crate) fn height(&self) -> BlockHeight {
@@ -285,9 +275,9 @@ fn of_fleet(config: PlannerConfig, hive: &HiveId) -> PlannerConfig {
     PlannerConfig { seed, ..config }
 }
 
-fn history(member: &Membership) -> History {
+fn history(member: &Membership, cooldowns: BTreeMap<NodeId, BlockHeight>) -> History {
     History {
         capped: member.capped.clone(),
-        cooldowns: member.cooling.clone(),
+        cooldowns,
     }
 }

@@ -319,7 +319,6 @@ fn membership(
         next_gossip: at.now.elapsed,
         next_plan: at.now.elapsed,
         capped: BTreeSet::new(),
-        cooling: BTreeMap::new(),
         sponsor: None,
         new_key: None,
         leaving: None,

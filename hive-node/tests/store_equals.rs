@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use hive_core::{
-    ActionResult, ActionState, AuditEntry, Change, ChangeSet, MemberRow, Stored, StoredAction,
+    ActionResult, ActionState, AuditEntry, Change, ChangeSet, Fault, MemberRow, Stored,
+    StoredAction,
 };
 use hive_node::store::Store;
 use hive_policy::{GateChange, Halt, Mode};
@@ -43,6 +44,7 @@ fn action(number: u8, state: u8, wall: u64) -> Change {
         _ => ActionState::NotDone,
     };
     let reason = "it was not to be".to_owned();
+    let fault = [None, Some(Fault::Peer), Some(Fault::PeerAway)][usize::from(number % 3)];
     Change::Action(StoredAction {
         id: ActionId::from_bytes([number; 16]),
         kind: ActionKind::Probe,
@@ -57,7 +59,7 @@ fn action(number: u8, state: u8, wall: u64) -> Change {
             confidence: Ppm::ONE,
             explanation: Explanation::default(),
         },
-        result: (state == ActionState::NotDone).then_some(ActionResult::NotDone { reason }),
+        result: (state == ActionState::NotDone).then_some(ActionResult::NotDone { reason, fault }),
         wall: UnixMillis::new(wall),
     })
 }

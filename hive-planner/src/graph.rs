@@ -77,6 +77,8 @@ pub struct Graph {
     /// Where each node's half edges begin; one entry more than there are nodes.
     offsets: Vec<u32>,
     half_edges: Vec<HalfEdge>,
+    /// Nodes that tell nobody where they are, in order.
+    addressless: Vec<NodeId>,
 }
 
 impl Default for Graph {
@@ -101,6 +103,12 @@ impl Graph {
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeIndex, NodeId)> + '_ {
         let places = self.nodes.iter().enumerate();
         places.map(|(place, id)| (NodeIndex::new(place), *id))
+    }
+
+    /// Nodes that nobody can dial by what the graph says, in order of ids: no announcement of theirs is
+    /// known, or it names no address (BOLT 7, `node_announcement`). Of a graph without addresses none.
+    pub fn addressless(&self) -> &[NodeId] {
+        &self.addressless
     }
 
     /// Where the node is; `None` when the graph does not hold it.
@@ -201,6 +209,7 @@ impl Graph {
             + self.policies.capacity() * size_of::<PackedPolicy>()
             + self.offsets.capacity() * size_of::<u32>()
             + self.half_edges.capacity() * size_of::<HalfEdge>()
+            + self.addressless.capacity() * size_of::<NodeId>()
     }
 
     fn row_of(&self, scid: ShortChannelId) -> Option<usize> {

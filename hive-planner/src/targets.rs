@@ -118,6 +118,11 @@ pub enum PlanNote {
         /// The time that it has.
         payback_days: u32,
     },
+    /// Nodes that this one has no link with tell nobody where they are: they are left out.
+    NoAddress {
+        /// How many.
+        nodes: u32,
+    },
     /// Every target that this member should open to waits for a fellow's open first.
     FellowsFirst,
     /// No node is marked as a merchant, so payees were drawn by capacity.
@@ -129,7 +134,10 @@ pub enum PlanNote {
 impl PlanNote {
     /// Whether it says why there is nothing; others go with any plan.
     fn is_reason(&self) -> bool {
-        !matches!(self, Self::WorkLimit | Self::NoMerchants)
+        !matches!(
+            self,
+            Self::WorkLimit | Self::NoMerchants | Self::NoAddress { .. }
+        )
     }
 }
 
@@ -161,6 +169,11 @@ impl fmt::Display for PlanNote {
             } => write!(
                 f,
                 "no target earns the {open_cost} of an open back within {payback_days} days"
+            ),
+            Self::NoAddress { nodes } => write!(
+                f,
+                "{nodes} nodes are left out, as the node's graph has no address of them; connect to one that you \
+                 know the address of to have it planned"
             ),
             Self::FellowsFirst => f.write_str("fellows open to this member's targets first"),
             Self::NoMerchants => f.write_str(

@@ -5,12 +5,12 @@ mod common;
 
 use common::fleet::{HEIGHT, constraint, fleet, local, open_of, seen_by, targets};
 use common::{graph_of, node, policy, real_graph, scid};
-use hive_planner::graph::{Graph, GraphUpdate};
+use hive_planner::graph::{Graph, GraphBuilder, GraphUpdate};
 use hive_planner::routes::SenderModel;
 use hive_planner::{DemandModel, History, Plan, PlanNote, PlannerConfig, plan_opens};
 use hive_types::{
     ActionId, BlockHeight, FeeratePerKw, FellowChannel, FleetView, Intent, LockView, Msat,
-    ObservationView, Ppm, Sat, Toxicity, UnixMillis,
+    ObservationView, PeerView, Ppm, Sat, Toxicity, UnixMillis,
 };
 
 const MEMBER: u32 = 100;
@@ -321,6 +321,26 @@ fn locks_intents_bans_and_refusals_close_a_target_until_they_end() {
     let mut banned = free.clone();
     banned.banned.push(node(LEFT));
     assert!(!mine(&banned, &calm));
+}
+
+#[test]
+fn who_tells_nobody_where_it_is_is_left_out_unless_linked() {
+    let mut builder = GraphBuilder::of(&dumbbell());
+    builder.set_addressless(node(LEFT));
+    let (graph, fleet) = (builder.build(), fleet(&[MEMBER], constraint(2, 4_000_000)));
+    let without = plan(&graph, &fleet);
+    assert!(!targets(&without.proposals).contains(&node(LEFT)));
+    let told = PlanNote::NoAddress { nodes: 1 };
+    assert!(without.notes.contains(&told), "{:?}", without.notes);
+    assert!(told.to_string().starts_with("1 nodes are left out"));
+    let mut linked = local(MEMBER);
+    linked.peers.push(PeerView {
+        node_id: node(LEFT),
+        features: Vec::new(),
+    });
+    let with = plan_opens(&graph, &fleet, &linked, &History::default(), &config());
+    assert_eq!(targets(&with.proposals), [node(LEFT), node(RIGHT)]);
+    assert_eq!(with.notes, []);
 }
 
 #[test]

@@ -228,7 +228,7 @@ pub const STORE_PRUNE_CHANGES: u64 = 4_096;
 pub const STORE_JOURNAL_BYTES: u64 = 4 << 20;
 
 /// Ended actions that a restarted agent is given again: weeks of them at the usual rate, for the
-/// report and for targets that refused.
+/// report and for targets that are left alone.
 pub const RECENT_ACTIONS: usize = 256;
 
 /// Events of the node that wait for the agent. A full queue holds other events back and drops
@@ -456,6 +456,19 @@ pub const ORACLE_REASON_CHARS: usize = 512;
 /// A question to the oracle that is not answered in this time is the operator's: time for a slow server
 /// behind Tor, short enough that feerate and balances are still those of the question.
 pub const ORACLE_LIFETIME: Millis = Millis::from_secs(60);
+
+/// A target that refused an open is left alone for this long. Trying sooner annoys and wins nothing.
+pub const OPEN_REFUSED: Millis = Millis::from_days(7);
+
+/// A target that could not be reached is left alone for this long, for twice as long after each
+/// further time, up to [`OPEN_REFUSED`]: a node that restarts is back within minutes, one that is gone
+/// for good costs the fleet a lock each time.
+pub const OPEN_AWAY: Millis = Millis::from_hours(1);
+
+/// After an open that failed by no fault of its target, the same open is not begun again for this
+/// long: it is no reason to leave the target alone, but each try costs the fleet a lock, and what
+/// lacked, a block or the node's answer say, rarely comes sooner.
+pub const OPEN_OWN_FAULT: Millis = Millis::from_secs(600);
 
 /// Days that an operator may keep a peer from getting a second channel: the ledger remembers opens for
 /// this long.

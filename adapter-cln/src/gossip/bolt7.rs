@@ -6,6 +6,9 @@ use hive_types::{ChannelPolicy, Msat, NodeId, Ppm, ShortChannelId};
 /// `channel_announcement`.
 pub(super) const CHANNEL_ANNOUNCEMENT: u16 = 256;
 
+/// `node_announcement`.
+pub(super) const NODE_ANNOUNCEMENT: u16 = 257;
+
 /// `channel_update`.
 pub(crate) const CHANNEL_UPDATE: u16 = 258;
 
@@ -44,6 +47,18 @@ pub(super) fn channel_announcement(bytes: &[u8]) -> Option<Announced> {
     let scid = ShortChannelId::from_u64(rest.u64()?);
     let ends = [rest.node()?, rest.node()?];
     Some(Announced { scid, ends })
+}
+
+/// Reads of a `node_announcement` whose it is and whether it names an address; `None` where it is none.
+pub(super) fn node_announcement(bytes: &[u8]) -> Option<(NodeId, bool)> {
+    let mut rest = Bytes(bytes);
+    rest.skip(SIGNATURE)?;
+    let features = rest.u16()?;
+    rest.skip(features.into())?;
+    rest.skip(4)?;
+    let node = rest.node()?;
+    rest.skip(3 + 32)?;
+    Some((node, rest.u16()? > 0))
 }
 
 /// Reads a `channel_update`; `None` where it is none.

@@ -16,6 +16,9 @@ pub(super) async fn read(rpc: &Rpc) -> Result<Graph, BackendError> {
             // What contradicts itself is left out; the rest of the graph is none the worse.
             let _ = add(&mut builder, direction);
         }
+        if node.addresses.is_empty() {
+            builder.set_addressless(source);
+        }
     }
     Ok(builder.build())
 }

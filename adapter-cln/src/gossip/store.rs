@@ -4,11 +4,11 @@
 //! it starts. So what is not complete yet ends the reading without being an error, and a file that says
 //! that it has ended is opened again.
 
-use super::bolt7::{self, Bytes, CHANNEL_ANNOUNCEMENT, CHANNEL_UPDATE};
+use super::bolt7::{self, Bytes, CHANNEL_ANNOUNCEMENT, CHANNEL_UPDATE, NODE_ANNOUNCEMENT};
 use crate::limits::GRAPH_CHANNELS;
 use hive_planner::graph::{Graph, GraphBuilder};
 use hive_types::{NodeId, Sat, ShortChannelId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -169,6 +169,8 @@ enum Added {
 struct Draft {
     builder: GraphBuilder,
     ends: BTreeMap<ShortChannelId, [NodeId; 2]>,
+    /// Nodes that tell where they are.
+    addressed: BTreeSet<NodeId>,
     /// Announced, its amount to come with the next record.
     awaited: Option<bolt7::Announced>,
     skipped: usize,
@@ -210,6 +212,13 @@ impl Draft {
                         .ok()?;
                 }
             }
+            NODE_ANNOUNCEMENT => {
+                let (node, is_addressed) = bolt7::node_announcement(rest.0)?;
+                match is_addressed {
+                    true => self.addressed.insert(node),
+                    false => self.addressed.remove(&node),
+                };
+            }
             DELETE_CHANNEL => {
                 let scid = ShortChannelId::from_u64(rest.u64()?);
                 self.builder.remove_channel(scid);
@@ -231,7 +240,15 @@ impl Draft {
         Some(())
     }
 
-    fn build(self) -> ReadGraph {
+    fn build(mut self) -> ReadGraph {
+        let silent: Vec<NodeId> = self
+            .builder
+            .nodes()
+            .filter(|node| !self.addressed.contains(node))
+            .collect();
+        for node in silent {
+            self.builder.set_addressless(node);
+        }
         ReadGraph {
             graph: self.builder.build(),
             skipped: self.skipped,

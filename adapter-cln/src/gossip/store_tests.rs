@@ -63,6 +63,18 @@ fn update(scid: ShortChannelId, flags: u8, rate: u32, inbound: Option<(i32, i32)
     body
 }
 
+fn node_announcement(number: u8, addresses: &[u8]) -> Vec<u8> {
+    let mut body = NODE_ANNOUNCEMENT.to_be_bytes().to_vec();
+    body.extend([0; 64]);
+    body.extend([0, 1, 0xff]);
+    body.extend(7_u32.to_be_bytes());
+    body.extend(node(number).as_bytes());
+    body.extend([0; 35]);
+    body.extend(u16::try_from(addresses.len()).unwrap().to_be_bytes());
+    body.extend(addresses);
+    body
+}
+
 fn file(records: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = vec![16];
     bytes.extend(records.concat());
@@ -83,6 +95,18 @@ fn channel(number: u32, ends: [u8; 2]) -> Vec<u8> {
         record(&update(scid(number), 0, 10, None)),
     ]
     .concat()
+}
+
+#[test]
+fn who_tells_no_address_is_marked() {
+    let address = [1, 127, 0, 0, 1, 0x26, 0x07];
+    let known = graph(&file(&[
+        channel(1, [3, 4]),
+        channel(2, [4, 5]),
+        record(&node_announcement(4, &address)),
+        record(&node_announcement(5, &[])),
+    ]));
+    assert_eq!(known.addressless(), [node(3), node(5)]);
 }
 
 /// What lightningd v26.06.6 wrote with three channels in a circle, one of whose policies had changed.

@@ -1,7 +1,7 @@
 //! Which outputs fund a channel, and what that costs.
 
 use crate::calls::Output;
-use hive_node::backend::NotDone;
+use hive_node::backend::{Fault, NotDone};
 use hive_types::{FeeratePerKw, Msat, OutPoint, Sat};
 
 /// Weight of a funding transaction but for its inputs: frame, funding output, taproot change.
@@ -53,26 +53,35 @@ pub(super) fn choose(outputs: &[Output], need: &Need) -> Result<Vec<OutPoint>, N
         let fee = need.feerate.fee_for(weight);
         if fee.to_msat_saturating() > need.cost {
             let (count, cost) = (inputs.len(), need.cost);
-            return Err(NotDone::retryable(format!(
-                "{count} inputs cost {fee}, permitted are {cost}; the largest free outputs are too small, or the feerate too high"
-            )));
+            return Err(NotDone::new(
+                Fault::Node,
+                format!(
+                    "{count} inputs cost {fee}, permitted are {cost}; the largest free outputs are too small, or the feerate too high"
+                ),
+            ));
         }
         let spent = need.capacity.saturating_add(fee);
         if sum >= spent {
             let left = all.saturating_sub(spent);
             if left < need.reserve {
                 let reserve = need.reserve;
-                return Err(NotDone::retryable(format!(
-                    "{left} would be left, and the node keeps {reserve} back for its anchor channels; add on-chain funds"
-                )));
+                return Err(NotDone::new(
+                    Fault::Node,
+                    format!(
+                        "{left} would be left, and the node keeps {reserve} back for its anchor channels; add on-chain funds"
+                    ),
+                ));
             }
             return Ok(inputs);
         }
     }
-    Err(NotDone::retryable(format!(
-        "{all} are confirmed and free, too little for {} and its fee; add on-chain funds",
-        need.capacity
-    )))
+    Err(NotDone::new(
+        Fault::Node,
+        format!(
+            "{all} are confirmed and free, too little for {} and its fee; add on-chain funds",
+            need.capacity
+        ),
+    ))
 }
 
 pub(super) fn is_free(output: &Output) -> bool {
@@ -129,7 +138,7 @@ mod tests {
         let chosen = choose(&outputs, &need(50_000)).unwrap();
         assert_eq!(chosen, [outpoint(&outputs[2])]);
         let error = choose(&outputs, &need(100_000)).unwrap_err();
-        assert!(error.retryable && error.reason.contains("100000sat are confirmed"));
+        assert!(error.fault == Fault::Node && error.reason.contains("100000sat are confirmed"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What moves money or sets fees: prepared, executed, found again. Nothing outside of this folder names a
 //! request that spends.
 
+mod blame;
 mod fund;
 mod given;
 mod open;
@@ -9,7 +10,7 @@ mod policy;
 mod probe;
 
 use crate::rpc::{CallError, Rpc};
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_types::{Action, ActionId};
 
@@ -48,7 +49,7 @@ pub(crate) async fn execute(
         (Action::SetPolicy(set), Prepared::Policy { before, .. }) => {
             policy::execute(rpc, set, *before).await
         }
-        _ => Err(NotDone::final_("prepared for another kind of action").into()),
+        _ => Err(NotDone::new(Fault::Agent, "prepared for another kind of action").into()),
     }
 }
 
@@ -73,8 +74,12 @@ pub(crate) async fn reconcile(
 }
 
 /// A reading failed before anything was done.
-fn not_read(error: impl std::fmt::Display) -> NotDone {
-    NotDone::retryable(format!("the node could not be asked: {error}"))
+fn not_read(error: impl Into<BackendError>) -> NotDone {
+    let error = error.into();
+    NotDone::new(
+        error.fault(),
+        format!("the node could not be asked: {error}"),
+    )
 }
 
 /// What is not known for certain.
@@ -86,10 +91,12 @@ fn unknown(reason: impl Into<String>) -> ActError {
 
 /// A call that acts had no effect where the node says no or was never reached; else nobody knows.
 fn acted(error: CallError) -> ActError {
+    let said = error.to_string();
     match error {
-        CallError::Unsent(_) => NotDone::retryable(error.to_string()).into(),
-        CallError::Refused { .. } => NotDone::final_(error.to_string()).into(),
-        CallError::Lost(_) | CallError::Reply(_) => unknown(error.to_string()),
+        CallError::Unsent(_) | CallError::Refused { .. } => {
+            NotDone::new(BackendError::from(error).fault(), said).into()
+        }
+        CallError::Lost(_) | CallError::Reply(_) => unknown(said),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fund::{self, Need, outpoint};
 use super::given::{self, Given};
-use super::{not_read, unknown};
+use super::{blame, not_read, unknown};
 use crate::calls::{
     Connect, Listclosedchannels, Listfunds, Listpeerchannels, Listpeers, Listtransactions, Output,
     Transaction,
@@ -12,7 +12,7 @@ use crate::limits::{FUND_TIMEOUT, OPEN_SECOND_LOOK};
 use crate::rpc::{CallError, Method, Rpc};
 use crate::snapshot;
 use bitcoin::hashes::Hash;
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_types::{
     ActionId, ChannelId, FeeratePerKw, Millis, NodeId, OpenChannel, OutPoint, Sat, Txid,
@@ -69,6 +69,7 @@ pub(super) async fn prepare(
     };
     let with_target = channels.iter().filter(|one| one.peer_id == open.target);
     Ok(Prepared::Open {
+        target: Some(open.target),
         inputs: fund::choose(&outputs, &need)?,
         channels_before: with_target.filter_map(|one| one.channel_id).collect(),
     })
@@ -78,14 +79,18 @@ pub(super) async fn prepare(
 async fn feerate(rpc: &Rpc, open: &OpenChannel) -> Result<FeeratePerKw, NotDone> {
     let going = snapshot::feerate(rpc).await.map_err(not_read)?;
     let going = going.ok_or_else(|| {
-        NotDone::retryable("the node has no feerate estimate; see what its Bitcoin backend says")
+        NotDone::new(
+            Fault::Node,
+            "the node has no feerate estimate; see what its Bitcoin backend says",
+        )
     })?;
     let ceiling = open.feerate_ceiling;
     if going > ceiling {
         let (going, ceiling) = (going.get(), ceiling.get());
-        return Err(NotDone::retryable(format!(
-            "the feerate is {going} sat per 1000 weight units, permitted are {ceiling}"
-        )));
+        return Err(NotDone::new(
+            Fault::Node,
+            format!("the feerate is {going} sat per 1000 weight units, permitted are {ceiling}"),
+        ));
     }
     Ok(going)
 }
@@ -103,7 +108,7 @@ pub(super) async fn execute(
         Look::Done(done) => return Ok(done),
         Look::Gone => {
             let reason = "another transaction spent the chosen inputs";
-            return Err(NotDone::final_(reason).into());
+            return Err(NotDone::new(Fault::Node, reason).into());
         }
         Look::Bound => return Err(unknown("an input is reserved")),
         Look::Unknown(reason) => return Err(unknown(reason)),
@@ -145,14 +150,14 @@ pub(super) async fn execute(
 /// The node says no: certain only once it has given the inputs back.
 async fn failed(rpc: &Rpc, inputs: &[OutPoint], error: CallError) -> ActError {
     if matches!(error, CallError::Unsent(_)) {
-        return NotDone::retryable(error.to_string()).into();
+        return NotDone::new(Fault::Node, error.to_string()).into();
     }
     let is_refusal = matches!(error, CallError::Refused { .. });
     if !is_refusal || error.is_refusal(&[BROADCAST_FAILED]) {
         return unknown(error.to_string());
     }
     match look(rpc, inputs).await {
-        Ok(Look::Free(_)) => NotDone::final_(error.to_string()).into(),
+        Ok(Look::Free(_)) => NotDone::new(blame::of_open(&error), error.to_string()).into(),
         _ => unknown(error.to_string()),
     }
 }
@@ -166,9 +171,10 @@ async fn reach(rpc: &Rpc, target: NodeId) -> Result<(), NotDone> {
     }
     let (id, host, port) = (target, None, None);
     let linked = rpc.call(&Connect { id, host, port }).await;
-    linked
-        .map(drop)
-        .map_err(|error| NotDone::retryable(format!("{target} can't be reached: {error}")))
+    linked.map(drop).map_err(|error| {
+        let reason = format!("{target} can't be reached: {error}");
+        NotDone::new(blame::of_open(&error), reason)
+    })
 }
 
 pub(super) async fn reconcile(

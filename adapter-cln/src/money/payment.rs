@@ -4,7 +4,7 @@ use super::{acted, unknown};
 use crate::limits::{INVOICE_EXPIRY, PAYMENT_PATIENCE};
 use crate::rpc::{CallError, Method, Rpc};
 use bitcoin::hashes::{Hash, sha256};
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Reconciled};
 use hive_policy::Authorized;
 use hive_types::limits::ROUTE_HOPS;
 use hive_types::{ActionId, Digest, Millis, Msat, NodeId, Rebalance, RouteHop, ShortChannelId};
@@ -168,7 +168,7 @@ pub(super) async fn rebalance(
         Known::Complete(fee) => return Ok(Done::Paid { fee }),
         Known::Pending => Ok(()),
         Known::Failed => {
-            Err(NotDone::retryable("the node tried this payment, and it failed").into())
+            Err(NotDone::new(Fault::Node, "the node tried this payment, and it failed").into())
         }
         Known::Nothing => {
             let invoice = invoice(rpc, id, moved.amount, *preimage).await?;
@@ -183,7 +183,7 @@ pub(super) async fn rebalance(
     match ended {
         Ok(Ended::Complete(fee)) => Ok(Done::Paid { fee }),
         Ok(Ended::Failed(failure)) => {
-            cancel(rpc, id, NotDone::retryable(failure.to_string())).await
+            cancel(rpc, id, NotDone::new(Fault::Peer, failure.to_string())).await
         }
         Err(ActError::NotDone(reason)) => cancel(rpc, id, reason).await,
         Err(unknown) => Err(unknown),
@@ -194,12 +194,15 @@ pub(super) async fn rebalance(
 pub(super) fn check(moved: &Rebalance, cost: Msat) -> Result<(), NotDone> {
     let ends = (moved.hops.first(), moved.hops.last());
     let (Some(first), Some(last)) = ends else {
-        return Err(NotDone::final_("the route is empty"));
+        return Err(NotDone::new(Fault::Agent, "the route is empty"));
     };
     let fee = first.amount.checked_sub(moved.amount);
     let is_priced = fee.is_some_and(|fee| fee <= moved.fee && fee <= cost);
     if last.amount != moved.amount || !is_priced || moved.hops.len() > ROUTE_HOPS {
-        return Err(NotDone::final_("the route costs more than its permit says"));
+        return Err(NotDone::new(
+            Fault::Agent,
+            "the route costs more than its permit says",
+        ));
     }
     Ok(())
 }
@@ -229,7 +232,7 @@ async fn invoice(
         }
     }
     // An invoice alone moves nothing: where the answer was lost, still nothing was sent.
-    made.map_err(|error| NotDone::retryable(error.to_string()).into())
+    made.map_err(|error| NotDone::new(Fault::Node, error.to_string()).into())
 }
 
 /// Hands the payment to the node, once.
@@ -263,10 +266,13 @@ pub(super) async fn send(
         }) => {
             // Refused at the first channel: nothing left the node, and waiting tells where it failed.
             match known(rpc, payment_hash).await {
-                Ok(Known::Nothing | Known::Failed) => Err(NotDone::retryable(format!(
-                    "{message} (code {code}{})",
-                    Failure::read(data.as_ref()).place()
-                ))
+                Ok(Known::Nothing | Known::Failed) => Err(NotDone::new(
+                    Fault::Node,
+                    format!(
+                        "{message} (code {code}{})",
+                        Failure::read(data.as_ref()).place()
+                    ),
+                )
                 .into()),
                 Ok(Known::Pending | Known::Complete(_)) => Ok(()),
                 Err(error) => Err(unknown(error.to_string())),

@@ -4,7 +4,7 @@ use super::{acted, not_read};
 use crate::calls::Listpeerchannels;
 use crate::rpc::{CallError, Method, Rpc};
 use crate::snapshot;
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_types::{ChannelPolicy, Msat, SetPolicy, ShortChannelId};
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -41,7 +41,7 @@ pub(super) async fn prepare(rpc: &Rpc, set: &SetPolicy) -> Result<Prepared, NotD
     let before = current(rpc, set.channel).await.map_err(not_read)?;
     let Some(before) = before else {
         let reason = format!("there is no channel {} with a policy", set.channel);
-        return Err(NotDone::final_(reason));
+        return Err(NotDone::new(Fault::Agent, reason));
     };
     check(&before, &set.policy)?;
     Ok(Prepared::Policy {
@@ -53,7 +53,7 @@ pub(super) async fn prepare(rpc: &Rpc, set: &SetPolicy) -> Result<Prepared, NotD
 
 /// What Core Lightning can't set for one channel.
 fn check(before: &ChannelPolicy, wanted: &ChannelPolicy) -> Result<(), NotDone> {
-    let refuse = |reason: String| Err(NotDone::final_(reason));
+    let refuse = |reason: String| Err(NotDone::new(Fault::Operator, reason));
     if wanted.cltv_delta != before.cltv_delta {
         return refuse(format!(
             "Core Lightning has one cltv_expiry_delta for all channels, {} now; set cltv-delta in its configuration",
@@ -92,7 +92,7 @@ pub(super) async fn execute(
                 })?;
             }
             let reason = format!("the node set {now:?} instead; the old policy is back");
-            Err(NotDone::final_(reason).into())
+            Err(NotDone::new(Fault::Agent, reason).into())
         }
         Err(error) => Err(super::unknown(error.to_string())),
     }

@@ -8,7 +8,7 @@ use crate::hex;
 use crate::rpc::Rpc;
 use bitcoin::hashes::{Hash, sha256};
 use hive_node::backend::bolt4::failure_kind;
-use hive_node::backend::{ActError, Done, NotDone, ProbeFailure, ProbeFailureKind};
+use hive_node::backend::{ActError, Done, Fault, NotDone, ProbeFailure, ProbeFailureKind};
 use hive_types::{ChannelPolicy, Digest, Probe};
 
 /// `UPDATE`: the failure carries a `channel_update` (BOLT 4).
@@ -68,7 +68,7 @@ async fn result(rpc: &Rpc, probe: &Probe, failure: &Failure) -> Result<Done, Act
         let own = rpc.call(&Getinfo {}).await.map_err(not_read)?.id;
         if at == Some(own) {
             let reason = format!("the own channel did not carry it: {failure}");
-            return Err(NotDone::retryable(reason).into());
+            return Err(NotDone::new(Fault::Node, reason).into());
         }
     }
     Ok(Done::Probed {

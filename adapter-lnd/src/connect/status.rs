@@ -4,7 +4,7 @@ use hive_node::backend::BackendError;
 use tonic::{Code, Status};
 
 /// Texts with which LND says that it is not ready; it gives them no code of their own.
-const NOT_READY: [(&str, &str); 4] = [
+const NOT_READY: [(&str, &str); 6] = [
     (
         "wallet locked",
         "its wallet is locked; unlock it with `lncli unlock`",
@@ -15,6 +15,11 @@ const NOT_READY: [(&str, &str); 4] = [
     ),
     ("waiting to start", "it waits to be started"),
     ("starting up", "it is starting"),
+    ("process of starting", "it is starting"),
+    (
+        "wallet is fully synced",
+        "it has not caught up with the chain",
+    ),
 ];
 
 /// Texts with which LND refuses a macaroon as such.
@@ -84,6 +89,11 @@ mod tests {
             ),
             (
                 "the RPC server is in the process of starting up, but not yet ready to accept calls",
+                true,
+                "starting",
+            ),
+            (
+                "server is still in the process of starting",
                 true,
                 "starting",
             ),

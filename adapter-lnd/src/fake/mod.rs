@@ -17,6 +17,7 @@ use crate::proto::routerrpc::{
 use crate::proto::walletrpc::wallet_kit_server::{WalletKit, WalletKitServer};
 use crate::proto::walletrpc::{
     ListLeasesRequest, ListLeasesResponse, ListUnspentRequest, ListUnspentResponse,
+    ReleaseOutputRequest, ReleaseOutputResponse,
 };
 use crate::{LndBackend, Source};
 use std::path::Path;
@@ -50,6 +51,7 @@ pub(crate) struct Script {
     pub(crate) payment: Option<Payment>,
     pub(crate) unspent: Vec<Utxo>,
     pub(crate) leased: Vec<OutPoint>,
+    pub(crate) lease_id: Vec<u8>,
     pub(crate) transactions: Vec<Transaction>,
     /// How many were given out, all answers together.
     pub(crate) transactions_told: usize,
@@ -271,11 +273,28 @@ impl WalletKit for Fake {
         let leases = leased
             .into_iter()
             .map(|outpoint| crate::proto::walletrpc::UtxoLease {
+                id: held(&self.script).lease_id.clone(),
                 outpoint: Some(outpoint),
             });
         Ok(Response::new(ListLeasesResponse {
             locked_utxos: leases.collect(),
         }))
+    }
+
+    async fn release_output(
+        &self,
+        request: Request<ReleaseOutputRequest>,
+    ) -> Answer<ReleaseOutputResponse> {
+        self.heard("ReleaseOutput", &request)?;
+        let asked = request.into_inner();
+        let mut script = held(&self.script);
+        if asked.id != script.lease_id {
+            return Err(Status::unknown("output is locked by another id"));
+        }
+        script
+            .leased
+            .retain(|place| Some(place) != asked.outpoint.as_ref());
+        Ok(Response::new(ReleaseOutputResponse {}))
     }
 }
 

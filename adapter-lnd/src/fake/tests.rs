@@ -309,6 +309,7 @@ async fn t36_an_open_is_found_by_its_inputs() {
     let backend = stand.backend();
     let id = ActionId::from_bytes([5; 16]);
     let prepared = Prepared::Open {
+        target: None,
         inputs: [1, 2]
             .map(|byte| format!("{}:0", txid(byte)).parse().unwrap())
             .into(),
@@ -344,12 +345,51 @@ async fn t36_an_open_is_found_by_its_inputs() {
 }
 
 #[tokio::test]
+async fn t36_inputs_of_an_open_that_died_are_freed() {
+    let stand = Stand::new().await;
+    let backend = stand.backend();
+    let id = ActionId::from_bytes([5; 16]);
+    let prepared = Prepared::Open {
+        target: Some(PEER.parse().unwrap()),
+        inputs: vec![format!("{}:0", txid(1)).parse().unwrap()],
+        channels_before: vec![],
+    };
+    let ask = async || backend.reconcile(id, &prepared).await.unwrap();
+    let script = || held(&stand.fake.script);
+    let own = "ede19a92ed321a4705f8a1cccc1d4f6182545d4bb4fae08bd5937831b7e38f98";
+    let own: Digest = own.parse().unwrap();
+    script().unspent = vec![utxo(1), utxo(2)];
+    script().leased = vec![place(1), place(2)];
+    // With a link to its target, the open may still come about.
+    script().lease_id = own.as_bytes().to_vec();
+    script().peers = vec![Peer {
+        pub_key: PEER.to_owned(),
+        ..Peer::default()
+    }];
+    assert_eq!(ask().await, Reconciled::Unknown);
+    script().peers.clear();
+    // Somebody else's lease is nobody's to free.
+    script().lease_id = vec![7; 32];
+    assert_eq!(ask().await, Reconciled::Unknown);
+    script().lease_id = own.as_bytes().to_vec();
+    // Its transaction is on the way, or its channel is stored.
+    script().transactions = vec![spending(9, 1, 0)];
+    assert_eq!(ask().await, Reconciled::Unknown);
+    script().transactions.clear();
+    assert_eq!(stand.fake.asked("ReleaseOutput"), 0);
+    assert_eq!(ask().await, Reconciled::NotDone);
+    // What it did not lease stays leased.
+    assert_eq!(script().leased, [place(2)]);
+}
+
+#[tokio::test]
 async fn t36_an_open_is_found_by_its_name() {
     let stand = Stand::new().await;
     let backend = stand.backend();
     let id = ActionId::from_bytes([5; 16]);
     let inputs = vec![format!("{}:0", txid(1)).parse().unwrap()];
     let prepared = Prepared::Open {
+        target: None,
         inputs,
         channels_before: vec![],
     };

@@ -1,5 +1,7 @@
 //! What moves money or sets fees: prepared, executed, found again. No other room names such a request.
 
+mod abandoned;
+mod blame;
 mod coins;
 mod open;
 mod payment;
@@ -8,7 +10,7 @@ mod probe;
 mod route;
 
 use crate::LndBackend;
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_types::{Action, ActionId};
 
@@ -54,7 +56,7 @@ impl LndBackend {
             (Action::Probe(probe), Prepared::Payment { payment_hash, .. }) => {
                 probe::execute(&self.link, probe, *payment_hash).await
             }
-            _ => Err(NotDone::final_("prepared for another kind of action").into()),
+            _ => Err(NotDone::new(Fault::Agent, "prepared for another kind of action").into()),
         }
     }
 
@@ -64,7 +66,9 @@ impl LndBackend {
         prepared: &Prepared,
     ) -> Result<Reconciled, BackendError> {
         match prepared {
-            Prepared::Open { inputs, .. } => open::reconcile(&self.link, id, inputs).await,
+            Prepared::Open { target, inputs, .. } => {
+                open::reconcile(&self.link, id, *target, inputs).await
+            }
             Prepared::Payment { payment_hash, .. } => {
                 payment::reconcile(&self.link, *payment_hash).await
             }
@@ -74,14 +78,6 @@ impl LndBackend {
                 before,
             } => policy::reconcile(&self.link, *channel, policy, *before).await,
         }
-    }
-}
-
-/// A call before anything was begun failed: nothing happened.
-fn not_begun(error: BackendError) -> NotDone {
-    match error.is_retryable() {
-        true => NotDone::retryable(error.to_string()),
-        false => NotDone::final_(error.to_string()),
     }
 }
 

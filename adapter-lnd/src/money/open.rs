@@ -1,7 +1,7 @@
 //! Opening a channel with inputs that were chosen and written down before.
 
 use super::coins::{Coin, choose, input_weight};
-use super::{not_begun, unknown};
+use super::{abandoned, blame, unknown};
 use crate::LndBackend;
 use crate::connect::{Link, is_lost};
 use crate::convert::{channel_id, outpoint, sat, wallet_outpoint};
@@ -11,9 +11,9 @@ use crate::proto::lnrpc::{
     self, ClosedChannelsRequest, GetTransactionsRequest, OpenChannelRequest,
     PendingChannelsRequest, PendingUpdate, Transaction,
 };
-use crate::proto::walletrpc::{ListLeasesRequest, ListUnspentRequest};
+use crate::proto::walletrpc::{ListLeasesRequest, ListUnspentRequest, UtxoLease};
 use crate::snapshot::{self, ACCOUNT, channels};
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_types::{ActionId, FeeratePerKw, Msat, NodeId, OpenChannel, OutPoint, Sat, Txid};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -37,15 +37,16 @@ const FEE_BLOCKS: u32 = 36;
 /// The rate that the open pays, in whole sat/vbyte as LND takes it.
 async fn rate(link: &Link, wanted: &OpenChannel) -> Result<u32, NotDone> {
     let (going, ceiling) = (
-        snapshot::feerate(link).await.map_err(not_begun)?,
+        snapshot::feerate(link).await.map_err(NotDone::from)?,
         wanted.feerate_ceiling,
     );
     let most = ceiling.get() / PER_VBYTE;
     if going > ceiling || most == 0 {
         let (going, ceiling) = (going.get(), ceiling.get());
-        return Err(NotDone::retryable(format!(
-            "the feerate is {going} sat per 1000 weight, permitted are {ceiling}"
-        )));
+        return Err(NotDone::new(
+            Fault::Node,
+            format!("the feerate is {going} sat per 1000 weight, permitted are {ceiling}"),
+        ));
     }
     Ok(going.get().div_ceil(PER_VBYTE).min(most))
 }
@@ -58,28 +59,33 @@ pub(super) async fn prepare(
     let link = &backend.link;
     let rate = FeeratePerKw::from_sat_per_vbyte(rate(link, wanted).await?)
         .max(hive_types::limits::FEERATE_FLOOR);
-    let free = free_coins(link).await.map_err(not_begun)?;
+    let free = free_coins(link).await.map_err(NotDone::from)?;
     let total: Sat = free.iter().map(|coin| coin.amount).sum();
     let choice = choose(free, wanted.capacity, rate);
-    let choice = choice.map_err(|reason| NotDone::retryable(reason.to_string()))?;
+    let choice = choice.map_err(|reason| NotDone::new(Fault::Node, reason.to_string()))?;
     if choice.fee.to_msat_saturating() > cost {
         let (count, fee) = (choice.coins.len(), choice.fee);
-        return Err(NotDone::retryable(format!(
-            "{count} inputs cost {fee}, more than is permitted"
-        )));
+        return Err(NotDone::new(
+            Fault::Node,
+            format!("{count} inputs cost {fee}, more than is permitted"),
+        ));
     }
     let reserve = snapshot::reserve(link, u32::from(wanted.announce)).await;
-    let reserve = reserve.map_err(not_begun)?;
+    let reserve = reserve.map_err(NotDone::from)?;
     let left = total.saturating_sub(wanted.capacity.saturating_add(choice.fee));
     if left < reserve {
-        return Err(NotDone::retryable(format!(
-            "{left} would be left, and LND keeps {reserve} back for its anchor channels; send it some more"
-        )));
+        return Err(NotDone::new(
+            Fault::Node,
+            format!(
+                "{left} would be left, and LND keeps {reserve} back for its anchor channels; send it some more"
+            ),
+        ));
     }
-    let snapshot = channels(link).await.map_err(not_begun)?;
+    let snapshot = channels(link).await.map_err(NotDone::from)?;
     Ok(Prepared::Open {
+        target: Some(wanted.target),
         inputs: choice.coins.iter().map(|coin| coin.outpoint).collect(),
-        channels_before: with_peer(&snapshot, &wanted.target).map_err(not_begun)?,
+        channels_before: with_peer(&snapshot, &wanted.target).map_err(NotDone::from)?,
     })
 }
 
@@ -135,17 +141,23 @@ fn utxo_outpoint(utxo: &lnrpc::Utxo) -> Result<OutPoint, BackendError> {
     wallet_outpoint(said.ok_or_else(|| crate::convert::unclear("an output", "without a place"))?)
 }
 
-async fn leased(link: &Link) -> Result<BTreeSet<OutPoint>, BackendError> {
+/// What LND holds back for somebody, and for whom.
+async fn leases(link: &Link) -> Result<Vec<(OutPoint, UtxoLease)>, BackendError> {
     let mut client = link.wallet();
     let call = "/walletrpc.WalletKit/ListLeases";
     let said = link
         .ask(call, client.list_leases(ListLeasesRequest {}))
         .await?;
-    let places = said
-        .locked_utxos
-        .iter()
-        .filter_map(|lease| lease.outpoint.as_ref());
-    places.map(wallet_outpoint).collect()
+    let placed = said.locked_utxos.into_iter().filter_map(|lease| {
+        let place = lease.outpoint.as_ref().map(wallet_outpoint)?;
+        Some(place.map(|place| (place, lease)))
+    });
+    placed.collect()
+}
+
+async fn leased(link: &Link) -> Result<BTreeSet<OutPoint>, BackendError> {
+    let leases = leases(link).await?;
+    Ok(leases.into_iter().map(|(place, _)| place).collect())
 }
 
 pub(super) async fn execute(
@@ -166,7 +178,7 @@ pub(super) async fn execute(
     let sat_per_vbyte = rate(link, wanted).await?;
     within_cost(link, inputs, sat_per_vbyte, cost).await?;
     if let Err(reason) = backend.dial(wanted.target, &[]).await {
-        return Err(not_begun(reason).into());
+        return Err(NotDone::from(reason).into());
     }
     let request = OpenChannelRequest {
         sat_per_vbyte: sat_per_vbyte.into(),
@@ -189,7 +201,9 @@ pub(super) async fn execute(
         Err(status) if is_lost(&status) => Err(unknown(status.message())),
         // What LND says it did not do is checked all the same.
         Err(status) => match backend.reconcile_action(id, prepared).await {
-            Ok(Reconciled::NotDone) => Err(NotDone::retryable(status.message()).into()),
+            Ok(Reconciled::NotDone) => {
+                Err(NotDone::new(blame::of_open(status.message()), status.message()).into())
+            }
             Ok(Reconciled::Done(done)) => Ok(done),
             Ok(Reconciled::Unknown) => Err(unknown(status.message())),
             Err(reason) => Err(unknown(reason.to_string())),
@@ -204,7 +218,7 @@ async fn within_cost(
     sat_per_vbyte: u32,
     cost: Msat,
 ) -> Result<(), NotDone> {
-    let free = free_coins(link).await.map_err(not_begun)?;
+    let free = free_coins(link).await.map_err(NotDone::from)?;
     let rate =
         FeeratePerKw::from_sat_per_vbyte(sat_per_vbyte).max(hive_types::limits::FEERATE_FLOOR);
     let chosen: Vec<Coin> = free
@@ -214,9 +228,10 @@ async fn within_cost(
     let fee = super::coins::fee(&chosen, rate);
     match fee.to_msat_saturating() <= cost {
         true => Ok(()),
-        false => Err(NotDone::retryable(format!(
-            "the open would cost {fee} now, more than is permitted"
-        ))),
+        false => Err(NotDone::new(
+            Fault::Node,
+            format!("the open would cost {fee} now, more than is permitted"),
+        )),
     }
 }
 
@@ -232,7 +247,7 @@ async fn open(link: Link, request: OpenChannelRequest) -> Result<PendingUpdate, 
     Err(Status::unavailable("LND ended the stream early"))
 }
 
-fn as_outpoint(from: &OutPoint) -> lnrpc::OutPoint {
+pub(super) fn as_outpoint(from: &OutPoint) -> lnrpc::OutPoint {
     lnrpc::OutPoint {
         // LND reads the text alone here.
         txid_bytes: Vec::new(),
@@ -287,13 +302,48 @@ async fn transactions(link: &Link, from: u32) -> Result<Vec<Transaction>, Backen
     Ok(said.transactions)
 }
 
-/// The channel that bears the action's id, or the one whose funding spends the inputs: done. All inputs
-/// free: not done. A confirmed transaction of another kind spends one: it can't be done any more.
+/// What became of an open. One that died with LND, or with the link to its target, left its inputs leased: they are
+/// freed once it is certain that nothing comes of it.
 pub(super) async fn reconcile(
     link: &Link,
     id: ActionId,
+    target: Option<NodeId>,
     inputs: &[OutPoint],
 ) -> Result<Reconciled, BackendError> {
+    let seen = look(link, id, inputs).await?;
+    let (Look::Held, Some(target)) = (&seen, target) else {
+        return Ok(seen.into());
+    };
+    if !abandoned::is_over(link, target).await? {
+        return Ok(Reconciled::Unknown);
+    }
+    // Once more: what it came to before it was over is seen by now.
+    let seen = look(link, id, inputs).await?;
+    if matches!(seen, Look::Held) && abandoned::release(link, &leases(link).await?, inputs).await {
+        return look(link, id, inputs).await.map(Reconciled::from);
+    }
+    Ok(seen.into())
+}
+
+/// What inputs, channels and transactions tell of an open.
+enum Look {
+    Known(Reconciled),
+    /// Nothing came of it so far, and an input is not free.
+    Held,
+}
+
+impl From<Look> for Reconciled {
+    fn from(look: Look) -> Self {
+        match look {
+            Look::Known(known) => known,
+            Look::Held => Self::Unknown,
+        }
+    }
+}
+
+/// The channel that bears the action's id, or the one whose funding spends the inputs: done. All inputs
+/// free: not done. A confirmed transaction of another kind spends one: it can't be done any more.
+async fn look(link: &Link, id: ActionId, inputs: &[OutPoint]) -> Result<Look, BackendError> {
     // In this order: an open that comes between two of these is seen by a later one.
     let free: BTreeSet<OutPoint> = free_ones(link).await?;
     let known = transactions(link, 0).await?;
@@ -317,19 +367,21 @@ pub(super) async fn reconcile(
     if let Some(channel) = mine.or(of_spending) {
         // Without its transaction it is a channel all the same, whose cost is told later.
         let found = find(&known, &channel.funding);
-        return Ok(found.map_or(Reconciled::Unknown, |transaction| {
-            Reconciled::Done(done(channel.funding, transaction))
-        }));
+        return Ok(Look::Known(
+            found.map_or(Reconciled::Unknown, |transaction| {
+                Reconciled::Done(done(channel.funding, transaction))
+            }),
+        ));
     }
     if let Some(other) = spending {
-        return Ok(match other.num_confirmations > 0 {
+        return Ok(Look::Known(match other.num_confirmations > 0 {
             true => Reconciled::NotDone,
             false => Reconciled::Unknown,
-        });
+        }));
     }
     Ok(match inputs.iter().all(|input| free.contains(input)) {
-        true => Reconciled::NotDone,
-        false => Reconciled::Unknown,
+        true => Look::Known(Reconciled::NotDone),
+        false => Look::Held,
     })
 }
 

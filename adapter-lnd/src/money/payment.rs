@@ -1,7 +1,7 @@
 //! A payment to oneself around a circle: one invoice, one route, one hash.
 
 use super::route::{Attempted, End, attempt, route};
-use super::{not_begun, unknown};
+use super::unknown;
 use crate::connect::{Link, is_lost};
 use crate::info;
 use crate::proto::invoicesrpc::CancelInvoiceMsg;
@@ -9,7 +9,7 @@ use crate::proto::lnrpc::invoice::InvoiceState;
 use crate::proto::lnrpc::payment::PaymentStatus;
 use crate::proto::lnrpc::{Invoice, Payment, PaymentHash};
 use crate::proto::routerrpc::TrackPaymentRequest;
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Reconciled};
 use hive_types::{ActionId, BlockHeight, Digest, Msat, Rebalance};
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -36,15 +36,15 @@ pub(super) async fn execute(
     }
     let (sent, arrives) = match (moved.hops.first(), moved.hops.last()) {
         (Some(first), Some(last)) => (first.amount, last.amount),
-        _ => return Err(NotDone::final_("a route without a hop").into()),
+        _ => return Err(NotDone::new(Fault::Agent, "a route without a hop").into()),
     };
     let fee = sent.saturating_sub(arrives);
     if arrives != moved.amount || fee > moved.fee || fee > cost {
         let reason =
             format!("the route costs {fee} and brings {arrives}, which is not what is permitted");
-        return Err(NotDone::final_(reason).into());
+        return Err(NotDone::new(Fault::Agent, reason).into());
     }
-    let tip = info::ask(link).await.map_err(not_begun)?.block_height;
+    let tip = info::ask(link).await.map_err(NotDone::from)?.block_height;
     let payment_addr = invoice(link, id, moved.amount, preimage, hash).await?;
     let route = match route(&moved.hops, BlockHeight::new(tip), payment_addr) {
         Ok(route) => route,
@@ -63,18 +63,18 @@ pub(super) async fn execute(
                 failure.failure_source_index,
                 failure.code().as_str_name()
             );
-            ended(link, hash, said).await
+            ended(link, hash, Fault::Peer, said).await
         }
         Ok(None) => Err(unknown("the payment is still under way")),
-        Err(Attempted::Refused(said)) => ended(link, hash, said).await,
+        Err(Attempted::Refused(said)) => ended(link, hash, Fault::Node, said).await,
         Err(lost @ Attempted::Unknown(_)) => Err(lost.or_unknown()),
     }
 }
 
 /// What LND says of its end counts once the payment itself says so, and the invoice is gone.
-async fn ended(link: &Link, hash: Digest, said: String) -> Result<Done, ActError> {
+async fn ended(link: &Link, hash: Digest, fault: Fault, said: String) -> Result<Done, ActError> {
     match reconcile(link, hash).await {
-        Ok(Reconciled::NotDone) => Err(NotDone::retryable(said).into()),
+        Ok(Reconciled::NotDone) => Err(NotDone::new(fault, said).into()),
         Ok(Reconciled::Done(done)) => Ok(done),
         Ok(Reconciled::Unknown) => Err(unknown(said)),
         Err(reason) => Err(unknown(reason.to_string())),
@@ -87,7 +87,7 @@ async fn known(link: &Link, hash: Digest) -> Result<Option<Result<Done, ActError
         Ok(None) => Ok(None),
         Ok(Some(_)) => {
             let said = "an earlier attempt failed; a new one takes a new hash".to_owned();
-            Ok(Some(ended(link, hash, said).await))
+            Ok(Some(ended(link, hash, Fault::Peer, said).await))
         }
         Err(reason) => Err(unknown(reason.to_string())),
     }
@@ -123,10 +123,12 @@ async fn invoice(
     preimage: [u8; 32],
     hash: Digest,
 ) -> Result<Vec<u8>, ActError> {
-    if let Some(there) = look_up(link, hash).await.map_err(not_begun)? {
+    if let Some(there) = look_up(link, hash).await.map_err(NotDone::from)? {
         return match there.state() {
             InvoiceState::Open => Ok(there.payment_addr),
-            InvoiceState::Canceled => Err(NotDone::final_("its invoice was cancelled").into()),
+            InvoiceState::Canceled => {
+                Err(NotDone::new(Fault::Agent, "its invoice was cancelled").into())
+            }
             InvoiceState::Settled | InvoiceState::Accepted => {
                 Err(unknown("somebody else pays this invoice"))
             }
@@ -147,7 +149,7 @@ async fn invoice(
         Ok(made) => Ok(made.payment_addr),
         // An invoice alone moves nothing; reconciling cancels it.
         Err(status) if is_lost(&status) => Err(unknown(status.message())),
-        Err(status) => Err(not_begun(link.error(call, &status)).into()),
+        Err(status) => Err(NotDone::from(link.error(call, &status)).into()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Setting what one channel asks for, complete, and reading it back.
 
-use super::{not_begun, unknown};
+use super::unknown;
 use crate::connect::{Link, is_lost};
 use crate::convert::{outpoint, policies, scid};
 use crate::info;
@@ -9,7 +9,7 @@ use crate::proto::lnrpc::{
     ChannelPoint, InboundFee, PolicyUpdateRequest, PolicyUpdateResponse, channel_point,
 };
 use crate::snapshot::{channels, edge};
-use hive_node::backend::{ActError, BackendError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_types::{ChannelPolicy, OutPoint, SetPolicy, ShortChannelId};
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn same(now: Option<&ChannelPolicy>, wanted: &ChannelPolicy) -> bool {
 }
 
 pub(super) async fn prepare(link: &Link, set: &SetPolicy) -> Result<Prepared, NotDone> {
-    let found = find(link, set.channel).await.map_err(not_begun)?;
+    let found = find(link, set.channel).await.map_err(NotDone::from)?;
     let found = found.ok_or_else(|| no_channel(set.channel))?;
     Ok(Prepared::Policy {
         channel: set.channel,
@@ -57,7 +57,7 @@ pub(super) async fn prepare(link: &Link, set: &SetPolicy) -> Result<Prepared, No
 }
 
 fn no_channel(scid: ShortChannelId) -> NotDone {
-    NotDone::final_(format!("there is no open channel {scid}"))
+    NotDone::new(Fault::Agent, format!("there is no open channel {scid}"))
 }
 
 pub(super) async fn execute(
@@ -65,7 +65,7 @@ pub(super) async fn execute(
     set: &SetPolicy,
     before: Option<ChannelPolicy>,
 ) -> Result<Done, ActError> {
-    let found = find(link, set.channel).await.map_err(not_begun)?;
+    let found = find(link, set.channel).await.map_err(NotDone::from)?;
     let found = found.ok_or_else(|| no_channel(set.channel))?;
     if same(found.policy.as_ref(), &set.policy) {
         return Ok(Done::Set { before });
@@ -79,7 +79,7 @@ pub(super) async fn execute(
         Err(status) if is_lost(&status) => return Err(unknown(status.message())),
         Err(status) => {
             let call = "/lnrpc.Lightning/UpdateChannelPolicy";
-            return Err(NotDone::final_(link.error(call, &status).to_string()).into());
+            return Err(NotDone::from(link.error(call, &status)).into());
         }
     }
     for _ in 0..LOOKS {
@@ -115,10 +115,10 @@ fn request(funding: &OutPoint, policy: &ChannelPolicy) -> PolicyUpdateRequest {
 
 fn refused(said: &PolicyUpdateResponse) -> Result<(), NotDone> {
     match said.failed_updates.first() {
-        Some(failed) => Err(NotDone::final_(format!(
-            "LND refused the policy: {}",
-            failed.update_error
-        ))),
+        Some(failed) => Err(NotDone::new(
+            Fault::Agent,
+            format!("LND refused the policy: {}", failed.update_error),
+        )),
         None => Ok(()),
     }
 }

@@ -1,6 +1,5 @@
 //! A payment that nobody can claim, to see how far it gets.
 
-use super::not_begun;
 use super::route::{Attempted, End, attempt, route};
 use crate::connect::Link;
 use crate::info;
@@ -8,7 +7,7 @@ use crate::proto::lnrpc::failure::FailureCode;
 use crate::proto::lnrpc::{ChannelUpdate, Failure};
 use bitcoin::hashes::{Hash, sha256};
 use hive_node::backend::bolt4::failure_kind;
-use hive_node::backend::{ActError, Done, NotDone, ProbeFailure, ProbeFailureKind};
+use hive_node::backend::{ActError, Done, Fault, NotDone, ProbeFailure, ProbeFailureKind};
 use hive_types::{BlockHeight, ChannelPolicy, Digest, Msat, Ppm, Probe, RouteHop, ShortChannelId};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ const DISABLED: u32 = 2;
 const INBOUND_RECORD: [u8; 4] = [0xfd, 0xd9, 0x03, 8];
 
 pub(super) async fn execute(link: &Link, probe: &Probe, hash: Digest) -> Result<Done, ActError> {
-    let own = info::ask(link).await.map_err(not_begun)?;
+    let own = info::ask(link).await.map_err(NotDone::from)?;
     let tip = BlockHeight::new(own.block_height);
     // An address that no invoice has: to the last node the probe looks like any payment.
     let address = sha256::Hash::hash(hash.as_bytes()).to_byte_array();
@@ -40,7 +39,7 @@ pub(super) async fn execute(link: &Link, probe: &Probe, hash: Digest) -> Result<
             kind: ProbeFailureKind::Timeout,
             policy: None,
         })),
-        Err(Attempted::Refused(said)) => Err(NotDone::retryable(said).into()),
+        Err(Attempted::Refused(said)) => Err(NotDone::new(Fault::Node, said).into()),
         Err(lost @ Attempted::Unknown(_)) => Err(lost.or_unknown()),
     }
 }
@@ -57,7 +56,11 @@ fn judge(hops: &[RouteHop], failure: &Failure) -> Result<Done, ActError> {
     let source = failure.failure_source_index as usize;
     let Some(before) = source.checked_sub(1) else {
         let said = failure.code().as_str_name();
-        return Err(NotDone::retryable(format!("the own channel does not take it: {said}")).into());
+        return Err(NotDone::new(
+            Fault::Node,
+            format!("the own channel does not take it: {said}"),
+        )
+        .into());
     };
     let code = code(failure.code);
     let is_last = source == hops.len();

@@ -5,7 +5,7 @@ use crate::connect::{Link, is_lost};
 use crate::proto::lnrpc::htlc_attempt::HtlcStatus;
 use crate::proto::lnrpc::{Failure, Hop, HtlcAttempt, MppRecord, Route};
 use crate::proto::routerrpc::SendToRouteRequest;
-use hive_node::backend::{ActError, NotDone};
+use hive_node::backend::{ActError, Fault, NotDone};
 use hive_types::limits::ROUTE_HOPS;
 use hive_types::{BlockHeight, Digest, Msat, RouteHop};
 use std::time::Duration;
@@ -19,17 +19,20 @@ pub(super) fn route(
     payment_addr: Vec<u8>,
 ) -> Result<Route, NotDone> {
     let (Some(first), Some(last)) = (hops.first(), hops.last()) else {
-        return Err(NotDone::final_("a route without a hop"));
+        return Err(NotDone::new(Fault::Agent, "a route without a hop"));
     };
     if hops.len() > ROUTE_HOPS {
-        return Err(NotDone::final_(format!("a route of {} hops", hops.len())));
+        return Err(NotDone::new(
+            Fault::Agent,
+            format!("a route of {} hops", hops.len()),
+        ));
     }
     let expiry = |hop: &RouteHop| tip.plus(hop.cltv_blocks).get();
     let mut rows = Vec::with_capacity(hops.len());
     for (place, hop) in hops.iter().enumerate() {
         let next = hops.get(place + 1).unwrap_or(last);
         let fee = hop.amount.checked_sub(next.amount);
-        let fee = fee.ok_or_else(|| NotDone::final_("a route whose amounts grow"))?;
+        let fee = fee.ok_or_else(|| NotDone::new(Fault::Agent, "a route whose amounts grow"))?;
         rows.push(Hop {
             chan_id: hop.channel.to_u64(),
             expiry: expiry(next),

@@ -83,6 +83,7 @@ const OPEN: &[Call] = &[
     call("/lnrpc.Lightning/OpenChannel", "onchain", "write"),
     call("/walletrpc.WalletKit/ListLeases", "onchain", "read"),
     call("/walletrpc.WalletKit/ListUnspent", "onchain", "read"),
+    call("/walletrpc.WalletKit/ReleaseOutput", "onchain", "write"),
 ];
 
 const REBALANCE: &[Call] = &[

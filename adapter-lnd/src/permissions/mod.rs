@@ -9,7 +9,7 @@ pub(crate) use capability::Capability;
 use crate::connect::{Link, held};
 use crate::proto::lnrpc::{CheckMacPermRequest, MacaroonPermission};
 use capability::{CHECK, Call};
-use hive_node::backend::{BackendError, NotDone};
+use hive_node::backend::{BackendError, Fault, NotDone};
 use hive_types::ActionKind;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -55,11 +55,14 @@ impl Grants {
         let capability = Capability::of(kind);
         match held(&self.0).contains_key(&capability) {
             false => Ok(()),
-            true => Err(NotDone::final_(format!(
-                "the macaroon does not let the agent {}; {}",
-                capability.about(),
-                advice(capability.name())
-            ))),
+            true => Err(NotDone::new(
+                Fault::Operator,
+                format!(
+                    "the macaroon does not let the agent {}; {}",
+                    capability.about(),
+                    advice(capability.name())
+                ),
+            )),
         }
     }
 }

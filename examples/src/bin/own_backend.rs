@@ -10,8 +10,8 @@
 use async_trait::async_trait;
 use hive_node::Agent;
 use hive_node::backend::{
-    ActError, BackendError, BackendEvent, Done, LightningBackend, NodeInfo, NotDone, Prepared,
-    Reconciled,
+    ActError, BackendError, BackendEvent, Done, Fault, LightningBackend, NodeInfo, NotDone,
+    Prepared, Reconciled,
 };
 use hive_node::clock::SystemClock;
 use hive_node::config::Config;
@@ -109,7 +109,10 @@ impl LightningBackend for TinyNode {
     /// Chooses what makes the action repeatable, and moves nothing: the funding's inputs, a preimage.
     async fn prepare(&self, permit: &Authorized) -> Result<Prepared, NotDone> {
         let kind = permit.action().kind();
-        Err(NotDone::final_(format!("this node can't {kind}")))
+        Err(NotDone::new(
+            Fault::Agent,
+            format!("this node can't {kind}"),
+        ))
     }
 
     /// The one place where money moves. The permit says what and how much, `prepared` is on disk by now.
@@ -120,7 +123,7 @@ impl LightningBackend for TinyNode {
         _permit: &Authorized,
         _prepared: &Prepared,
     ) -> Result<Done, ActError> {
-        Err(NotDone::final_("this node prepares nothing").into())
+        Err(NotDone::new(Fault::Agent, "this node prepares nothing").into())
     }
 
     /// What became of an action, asked after a crash or an `Unknown`: look for the inputs on the chain,

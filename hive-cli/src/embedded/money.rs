@@ -3,7 +3,7 @@
 use super::EmbeddedBackend;
 use super::backend::held;
 use bitcoin::hashes::{Hash, sha256};
-use hive_node::backend::{ActError, Done, NotDone, Prepared, Reconciled};
+use hive_node::backend::{ActError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_proto::tagged_hash;
 use hive_sim::world::{OpenError, OutPointState, PaymentState, SendRouteError, World};
@@ -51,7 +51,8 @@ impl EmbeddedBackend {
     fn prepare_open(&self, open: &OpenChannel, permit: &Authorized) -> Result<Prepared, NotDone> {
         let world = self.ground.world();
         let feerate = feerate(&world, open)?;
-        let refused = |error: hive_sim::world::NodeError| NotDone::final_(error.to_string());
+        let refused =
+            |error: hive_sim::world::NodeError| NotDone::new(Fault::Agent, error.to_string());
         let mut free = world.utxos(self.node).map_err(refused)?;
         free.retain(|utxo| utxo.spendable);
         free.sort_by_key(|utxo| (std::cmp::Reverse(utxo.amount), utxo.outpoint));
@@ -64,22 +65,23 @@ impl EmbeddedBackend {
             let fee = feerate.fee_for(weight);
             if fee.to_msat_saturating() > permit.cost() {
                 let reason = format!("{count} inputs cost {fee}, more than is permitted");
-                return Err(NotDone::retryable(reason));
+                return Err(NotDone::new(Fault::Node, reason));
             }
             if sum >= open.capacity.saturating_add(fee) {
                 let snapshot = world.snapshot(self.node).map_err(refused)?;
                 let channels = snapshot.channels.iter();
                 let with_target = channels.filter(|channel| channel.peer == open.target);
                 return Ok(Prepared::Open {
+                    target: Some(open.target),
                     inputs,
                     channels_before: with_target.map(|channel| channel.channel_id).collect(),
                 });
             }
         }
-        Err(NotDone::retryable(format!(
-            "{sum} are free, too little for {}",
-            open.capacity
-        )))
+        Err(NotDone::new(
+            Fault::Node,
+            format!("{sum} are free, too little for {}", open.capacity),
+        ))
     }
 
     pub(super) async fn execute_action(
@@ -105,7 +107,7 @@ impl EmbeddedBackend {
                 self.probe(probe, *payment_hash).await
             }
             (Action::SetPolicy(set), Prepared::Policy { before, .. }) => self.set(set, *before),
-            _ => Err(NotDone::final_("prepared for another kind of action").into()),
+            _ => Err(NotDone::new(Fault::Agent, "prepared for another kind of action").into()),
         };
         self.ground.ring();
         ended
@@ -127,10 +129,7 @@ impl EmbeddedBackend {
             Err(error @ OpenError::InputSpent(..)) => Err(ActError::Unknown {
                 reason: error.to_string(),
             }),
-            Err(error @ (OpenError::Offline | OpenError::Unreachable(_))) => {
-                Err(NotDone::retryable(error.to_string()).into())
-            }
-            Err(error) => Err(NotDone::final_(error.to_string()).into()),
+            Err(error) => Err(NotDone::new(error.fault(), error.to_string()).into()),
         }
     }
 
@@ -141,7 +140,7 @@ impl EmbeddedBackend {
                 .ground
                 .world()
                 .create_invoice(self.node, preimage, moved.amount);
-            made.map_err(|error| NotDone::final_(error.to_string()))?;
+            made.map_err(|error| NotDone::new(Fault::Agent, error.to_string()))?;
         }
         if let Err(error) = self.send_route(hash, &moved.hops) {
             // Settled by an earlier execution: then it stays.
@@ -153,7 +152,7 @@ impl EmbeddedBackend {
             Some(PaymentState::Failed(failure)) => {
                 let _ = self.ground.world().cancel_invoice(self.node, hash);
                 let reason = format!("hop {} failed: {}", failure.hop, failure.code);
-                Err(NotDone::retryable(reason).into())
+                Err(NotDone::new(Fault::Peer, reason).into())
             }
             _ => Err(ActError::Unknown {
                 reason: "the payment is still under way".into(),
@@ -180,10 +179,10 @@ impl EmbeddedBackend {
                 reason: error.to_string(),
             },
             SendRouteError::FirstHop(_) | SendRouteError::Offline => {
-                NotDone::retryable(error.to_string()).into()
+                NotDone::new(Fault::Node, error.to_string()).into()
             }
             SendRouteError::Node(_) | SendRouteError::Length(_) => {
-                NotDone::final_(error.to_string()).into()
+                NotDone::new(Fault::Agent, error.to_string()).into()
             }
         })
     }
@@ -207,19 +206,22 @@ impl EmbeddedBackend {
     fn set(&self, set: &SetPolicy, before: Option<ChannelPolicy>) -> Result<Done, ActError> {
         let mut world = self.ground.world();
         let channel = world.channel_at(set.channel);
-        let unknown = || NotDone::final_(format!("there is no channel {}", set.channel));
+        let unknown = || NotDone::new(Fault::Agent, format!("there is no channel {}", set.channel));
         let changed = world.set_policy(self.node, channel.ok_or_else(unknown)?, set.policy);
-        changed.map_err(|error| NotDone::final_(error.to_string()))?;
+        changed.map_err(|error| NotDone::new(Fault::Agent, error.to_string()))?;
         Ok(Done::Set { before })
     }
 
     fn own_policy(&self, scid: ShortChannelId) -> Result<Option<ChannelPolicy>, NotDone> {
         let snapshot = self.ground.world().snapshot(self.node);
-        let snapshot = snapshot.map_err(|error| NotDone::final_(error.to_string()))?;
+        let snapshot = snapshot.map_err(|error| NotDone::new(Fault::Agent, error.to_string()))?;
         let mut channels = snapshot.channels.iter();
         match channels.find(|channel| channel.scid == Some(scid)) {
             Some(channel) => Ok(channel.local_policy),
-            None => Err(NotDone::final_(format!("there is no channel {scid}"))),
+            None => Err(NotDone::new(
+                Fault::Agent,
+                format!("there is no channel {scid}"),
+            )),
         }
     }
 
@@ -246,7 +248,7 @@ fn feerate(world: &World, open: &OpenChannel) -> Result<FeeratePerKw, NotDone> {
     let (going, ceiling) = (world.feerate(), open.feerate_ceiling);
     if going > ceiling {
         let reason = format!("the feerate is {going:?}, permitted are {ceiling:?}");
-        return Err(NotDone::retryable(reason));
+        return Err(NotDone::new(Fault::Node, reason));
     }
     Ok(going)
 }

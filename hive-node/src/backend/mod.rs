@@ -9,10 +9,8 @@ mod outcome;
 mod patience;
 mod queue;
 
-pub use hive_core::{Done, ProbeFailure, ProbeFailureKind};
-pub use outcome::{
-    ActError, BackendError, BackendEvent, Fault, NodeInfo, NotDone, Prepared, Reconciled,
-};
+pub use hive_core::{Done, Fault, ProbeFailure, ProbeFailureKind};
+pub use outcome::{ActError, BackendError, BackendEvent, NodeInfo, NotDone, Prepared, Reconciled};
 pub use patience::Patience;
 pub use queue::EventQueue;
 

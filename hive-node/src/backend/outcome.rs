@@ -2,7 +2,7 @@
 
 use crate::chance;
 use bitcoin::hashes::{Hash, sha256};
-use hive_core::Done;
+use hive_core::{Done, Fault};
 use hive_types::{
     BlockHeight, ChannelId, ChannelPolicy, Digest, Network, NodeId, OutPoint, ShortChannelId,
 };
@@ -67,19 +67,6 @@ pub enum BackendEvent {
     Restarted,
 }
 
-/// Who can set right what went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The own node, or the way to it.
-    Node,
-    /// The other end.
-    Peer,
-    /// The operator: a permission or an option is missing.
-    Operator,
-    /// This program and the node do not understand each other.
-    Agent,
-}
-
 /// A call that moves no money failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BackendError {
@@ -117,7 +104,7 @@ impl BackendError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Unreachable(_) => Fault::Node,
-            Self::NotConnected(_) | Self::PeerUnreachable { .. } => Fault::Peer,
+            Self::NotConnected(_) | Self::PeerUnreachable { .. } => Fault::PeerAway,
             Self::Denied(_) => Fault::Operator,
             Self::Refused(_) | Self::Reply(_) => Fault::Agent,
         }
@@ -125,10 +112,7 @@ impl BackendError {
 
     /// Whether the same call may succeed later with nothing changed but the world.
     pub const fn is_retryable(&self) -> bool {
-        match self {
-            Self::Unreachable(_) | Self::NotConnected(_) | Self::PeerUnreachable { .. } => true,
-            Self::Denied(_) | Self::Refused(_) | Self::Reply(_) => false,
-        }
+        matches!(self.fault(), Fault::Node | Fault::PeerAway)
     }
 }
 
@@ -138,25 +122,25 @@ impl BackendError {
 pub struct NotDone {
     /// Why.
     pub reason: String,
-    /// Whether a later attempt may succeed with nothing changed but the world.
-    pub retryable: bool,
+    /// Whose fault it was. A target is left alone for long only where it was its own, so [`Fault::Peer`]
+    /// is said of what the peer itself refused.
+    pub fault: Fault,
 }
 
 impl NotDone {
-    /// Not now; perhaps later.
-    pub fn retryable(reason: impl Into<String>) -> Self {
+    /// Not done for this reason, by this fault.
+    pub fn new(fault: Fault, reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
-            retryable: true,
+            fault,
         }
     }
+}
 
-    /// Not in this form.
-    pub fn final_(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            retryable: false,
-        }
+/// A call before anything was begun failed: nothing happened.
+impl From<BackendError> for NotDone {
+    fn from(error: BackendError) -> Self {
+        Self::new(error.fault(), error.to_string())
     }
 }
 
@@ -181,6 +165,9 @@ pub enum Prepared {
     /// For an open. Any repetition spends one of the same inputs, so the chain itself forbids a
     /// second channel.
     Open {
+        /// To whom; `None` in what was stored before this was.
+        #[serde(default)]
+        target: Option<NodeId>,
         /// The outputs that the funding transaction spends.
         inputs: Vec<OutPoint>,
         /// The channels with the target that existed before.
@@ -212,7 +199,7 @@ impl Prepared {
     /// [`NotDone`] when the system gives no random numbers.
     pub fn payment() -> Result<Self, NotDone> {
         let preimage = chance::secret()
-            .map_err(|reason| NotDone::retryable(format!("no random numbers: {reason}")))?;
+            .map_err(|reason| NotDone::new(Fault::Node, format!("no random numbers: {reason}")))?;
         let hash = sha256::Hash::hash(&preimage).to_byte_array();
         Ok(Self::Payment {
             preimage,
@@ -260,6 +247,7 @@ mod tests {
     fn prepared_survives_the_store() {
         let preimage = [7; 32];
         let payment_hash = Digest::from_bytes([9; 32]);
+        let target = NodeId::from_bytes([2; 33]).unwrap();
         let policy = ChannelPolicy {
             base: Msat::new(1),
             rate: Ppm::new(2),
@@ -272,6 +260,7 @@ mod tests {
         };
         let all = [
             Prepared::Open {
+                target: Some(target),
                 inputs: vec![],
                 channels_before: vec![ChannelId::from_bytes([1; 32])],
             },
@@ -289,5 +278,12 @@ mod tests {
             let text = serde_json::to_string(&prepared).unwrap();
             assert_eq!(serde_json::from_str::<Prepared>(&text).unwrap(), prepared);
         }
+    }
+
+    #[test]
+    fn an_open_that_was_prepared_without_its_target_reads() {
+        let text = r#"{"kind":"open","inputs":[],"channels_before":[]}"#;
+        let read: Prepared = serde_json::from_str(text).unwrap();
+        assert!(matches!(read, Prepared::Open { target: None, .. }));
     }
 }

@@ -1,10 +1,10 @@
 //! Money, written ahead: prepare, store what was prepared, execute; and what became of it after a
 //! crash.
 
-use crate::backend::{ActError, LightningBackend, Patience, Prepared, Reconciled};
+use crate::backend::{ActError, LightningBackend, NotDone, Patience, Prepared, Reconciled};
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
-use hive_core::ActionResult;
+use hive_core::{ActionResult, Fault};
 use hive_policy::Authorized;
 use hive_types::{ActionId, ActionKind, BlockHeight};
 use std::sync::Arc;
@@ -55,23 +55,18 @@ impl Actor {
         };
         let prepared = match self.backend.prepare(permit).await {
             Ok(prepared) => prepared,
-            Err(reason) => {
-                let reason = reason.reason;
-                return Ok((ActionResult::NotDone { reason }, None));
-            }
+            Err(reason) => return Ok((not_done(reason), None)),
         };
         let (store, row) = (self.store.clone(), prepared.clone());
         super::blocking(move || store.prepare(id, &row)).await?;
         if let Some(below) = permit.start_below()
             && let Err(reason) = self.begins_below(below).await
         {
-            return Ok((ActionResult::NotDone { reason }, None));
+            return Ok((not_done(NotDone::new(Fault::Node, reason)), None));
         }
         let result = match self.backend.execute(id, permit, &prepared).await {
             Ok(done) => ActionResult::Done(done),
-            Err(ActError::NotDone(reason)) => ActionResult::NotDone {
-                reason: reason.reason,
-            },
+            Err(ActError::NotDone(reason)) => not_done(reason),
             Err(ActError::Unknown { reason }) => ActionResult::Unknown { reason },
         };
         Ok((result, Some(prepared)))
@@ -103,7 +98,7 @@ impl Actor {
             match self.backend.reconcile(id, &prepared).await {
                 Ok(Reconciled::Unknown) => {}
                 Ok(known) => {
-                    let result = as_result(known);
+                    let result = as_result(known, Fault::Node);
                     return self.tell(Ended::Action { id, result }).await;
                 }
                 Err(reason) => tracing::warn!(action = %id, %reason, "action not reconciled yet"),
@@ -115,13 +110,13 @@ impl Actor {
     /// node does not answer: nothing else is done before.
     pub(super) async fn recover(&self, id: ActionId, prepared: Option<Prepared>) -> ActionResult {
         let Some(prepared) = prepared else {
-            let reason = "the agent stopped before it began".into();
-            return ActionResult::NotDone { reason };
+            let reason = "the agent stopped before it began";
+            return not_done(NotDone::new(Fault::Agent, reason));
         };
         let mut patience = Patience::default();
         loop {
             match self.backend.reconcile(id, &prepared).await {
-                Ok(known) => return as_result(known),
+                Ok(known) => return as_result(known, Fault::Agent),
                 Err(reason) => {
                     let span = patience.next_wait();
                     tracing::warn!(action = %id, %reason, again_in = %span, "action not reconciled");
@@ -138,12 +133,18 @@ impl Actor {
     }
 }
 
-fn as_result(known: Reconciled) -> ActionResult {
+fn not_done(NotDone { reason, fault }: NotDone) -> ActionResult {
+    ActionResult::NotDone {
+        reason,
+        fault: Some(fault),
+    }
+}
+
+/// What the node told later. That it did nothing may be the fault of whoever was away meanwhile.
+fn as_result(known: Reconciled, away: Fault) -> ActionResult {
     match known {
         Reconciled::Done(done) => ActionResult::Done(done),
-        Reconciled::NotDone => ActionResult::NotDone {
-            reason: "the node never did it".into(),
-        },
+        Reconciled::NotDone => not_done(NotDone::new(away, "the node never did it")),
         Reconciled::Unknown => ActionResult::Unknown {
             reason: "the node does not know yet".into(),
         },

@@ -69,6 +69,7 @@ pub struct GraphBuilder {
     nodes: BTreeSet<NodeId>,
     channels: BTreeMap<ShortChannelId, Draft>,
     self_loops: BTreeSet<ShortChannelId>,
+    addressless: BTreeSet<NodeId>,
 }
 
 impl GraphBuilder {
@@ -80,6 +81,16 @@ impl GraphBuilder {
     /// Adds a node; one that is there already stays.
     pub fn add_node(&mut self, node: NodeId) {
         self.nodes.insert(node);
+    }
+
+    /// Says that a node of the graph tells nobody where it is: for sources that know addresses at all.
+    pub fn set_addressless(&mut self, node: NodeId) {
+        self.addressless.insert(node);
+    }
+
+    /// The nodes that were added, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.iter().copied()
     }
 
     /// Adds a channel between two nodes that are there, in any order. When it is there already, it
@@ -177,11 +188,12 @@ impl GraphBuilder {
             policies,
             offsets,
             half_edges,
+            addressless: self.addressless.into_iter().collect(),
         }
     }
 
     /// Everything that a graph holds, to build on.
-    pub(super) fn of(graph: &Graph) -> Self {
+    pub fn of(graph: &Graph) -> Self {
         let drafts = graph.channels.iter().zip(graph.policies.chunks_exact(2));
         let drafts = drafts.map(|(row, policies)| {
             let draft = Draft {
@@ -195,6 +207,7 @@ impl GraphBuilder {
             nodes: graph.nodes.iter().copied().collect(),
             channels: drafts.collect(),
             self_loops: BTreeSet::new(),
+            addressless: graph.addressless.iter().copied().collect(),
         }
     }
 }

@@ -72,6 +72,8 @@ struct Part {
     problem: Problem,
     me: usize,
     ceiling: FeeratePerKw,
+    /// Left out, as nobody knows where they are.
+    addressless: u32,
     /// Targets that a fellow is about to open to, or anybody holds a lock on.
     waiting: BTreeSet<NodeId>,
 }
@@ -101,7 +103,9 @@ impl Part {
         });
         let waiting_out = history.cooldowns.iter();
         let waiting_out = waiting_out.filter(|(_, until)| **until > local.height);
-        let closed = waiting_out.map(|(target, _)| *target);
+        let waiting_out = waiting_out.map(|(target, _)| *target);
+        let addressless = out_of_reach(graph, local);
+        let closed = waiting_out.chain(addressless.iter().copied());
         let mut part = Self {
             problem: Problem {
                 seats: seats.collect(),
@@ -113,6 +117,7 @@ impl Part {
             },
             me,
             ceiling,
+            addressless: u32::try_from(addressless.len()).unwrap_or(u32::MAX),
             waiting: BTreeSet::new(),
         };
         part.add_locks(fleet, local.height);
@@ -228,6 +233,8 @@ impl Part {
             true => self.why_nothing(&plan, config),
             false => plan.notes.clone(),
         };
+        let nodes = self.addressless;
+        let left_out = (nodes > 0).then_some(PlanNote::NoAddress { nodes });
         Plan {
             expected: expected.collect(),
             proposals,
@@ -235,7 +242,7 @@ impl Part {
             revenue_before: plan.revenue_before,
             revenue_after: plan.revenue_after,
             work: plan.work,
-            notes,
+            notes: notes.into_iter().chain(left_out).collect(),
         }
     }
 
@@ -270,6 +277,14 @@ impl Part {
             explanation: channel.explanation.clone(),
         }
     }
+}
+
+/// Nodes that tell nobody where they are and that there is no link with: an open to them would take a lock
+/// and come to nothing.
+fn out_of_reach(graph: &Graph, local: &LocalSnapshot) -> Vec<NodeId> {
+    let linked: BTreeSet<NodeId> = local.peers.iter().map(|peer| peer.node_id).collect();
+    let addressless = graph.addressless().iter().copied();
+    addressless.filter(|node| !linked.contains(node)).collect()
 }
 
 fn feerate_ceiling(feerate: FeeratePerKw, config: &PlannerConfig) -> FeeratePerKw {

@@ -5,7 +5,7 @@ use super::agent::{Defect, Prepared};
 use super::drive::{NODE_MS, Step};
 use crate::checkers::{Effect, Sight};
 use crate::world::{OutPointState, PaymentState, SendRouteError, hash_of};
-use hive_core::{ActionResult, Done, Input, PlanRequest};
+use hive_core::{ActionResult, Done, Fault, Input, PlanRequest};
 use hive_policy::Authorized;
 use hive_types::limits::FUNDING_WEIGHT_MIN;
 use hive_types::{
@@ -86,7 +86,7 @@ impl Fleet {
                     self.later(agent, NODE_MS, Task::Execute { id, permit });
                 }
             }
-            Err(reason) => self.tell(agent, id, ActionResult::NotDone { reason }),
+            Err(reason) => self.tell(agent, id, not_done(Fault::Node, &reason)),
         }
     }
 
@@ -163,7 +163,7 @@ impl Fleet {
             (Action::Open(open), Prepared::Open { inputs }) => {
                 match self.begin_below(agent, permit) {
                     Ok(()) => Some(self.open(agent, id, open, inputs, permit.cost())),
-                    Err(reason) => Some(not_done(&reason)),
+                    Err(reason) => Some(not_done(Fault::Node, &reason)),
                 }
             }
             (Action::Rebalance(moved), Prepared::Payment { preimage, hash }) => {
@@ -175,7 +175,7 @@ impl Fleet {
             (Action::SetPolicy(set), Prepared::Policy { before }) => {
                 Some(self.set_policy(agent, id, set, *before))
             }
-            _ => Some(not_done("prepared for something else")),
+            _ => Some(not_done(Fault::Agent, "prepared for something else")),
         };
         if self.step(agent, Step::Executed) {
             return;
@@ -220,7 +220,7 @@ impl Fleet {
             Some(Defect::OpensTo(target)) => target,
             _ => open.target,
         };
-        let mut result = not_done("never tried");
+        let mut result = not_done(Fault::Agent, "never tried");
         for time in 0..times {
             let again = self.choose_inputs(agent, open, Msat::new(u64::MAX));
             let inputs = match again {
@@ -246,7 +246,7 @@ impl Fleet {
                     });
                     self.opened(funding)
                 }
-                Err(error) => not_done(&error.to_string()),
+                Err(error) => not_done(error.fault(), &error.to_string()),
             };
         }
         result
@@ -262,7 +262,7 @@ impl Fleet {
                 funding,
                 fee: record.tx.fee,
             }),
-            _ => not_done("the funding is gone from chain and mempool"),
+            _ => not_done(Fault::Node, "the funding is gone from chain and mempool"),
         }
     }
 
@@ -277,7 +277,7 @@ impl Fleet {
         let node = self.agents[agent].node;
         let made = self.world.create_invoice(node, preimage, moved.amount);
         if let Err(error) = made {
-            return Some(not_done(&error.to_string()));
+            return Some(not_done(Fault::Node, &error.to_string()));
         }
         match self.step(agent, Step::Invoiced) {
             true => None,
@@ -314,7 +314,7 @@ impl Fleet {
             Err(error) => {
                 // An invoice that is left open could still be paid.
                 let _ = self.world.cancel_invoice(node, hash);
-                Some(not_done(&error.to_string()))
+                Some(not_done(Fault::Node, &error.to_string()))
             }
         }
     }
@@ -328,7 +328,7 @@ impl Fleet {
     ) -> ActionResult {
         let node = self.agents[agent].node;
         let Some(channel) = self.world.channel_at(set.channel) else {
-            return not_done("no such channel");
+            return not_done(Fault::Agent, "no such channel");
         };
         match self.world.set_policy(node, channel, set.policy) {
             Ok(()) => {
@@ -337,7 +337,7 @@ impl Fleet {
                 self.see(&Sight::Executed { agent, id, effect });
                 ActionResult::Done(Done::Set { before })
             }
-            Err(error) => not_done(&error.to_string()),
+            Err(error) => not_done(Fault::Node, &error.to_string()),
         }
     }
 
@@ -347,11 +347,11 @@ impl Fleet {
             this.opening = None;
         }
         let result = match this.defect {
-            Some(Defect::DeniesEnds) => not_done("the driver says so"),
+            Some(Defect::DeniesEnds) => not_done(Fault::Agent, "the driver says so"),
             _ => result,
         };
         match &result {
-            ActionResult::NotDone { reason } => {
+            ActionResult::NotDone { reason, .. } => {
                 self.totals.not_done += 1;
                 self.note(|| format!("m{agent} action {id} did not happen: {reason}"));
             }
@@ -410,21 +410,21 @@ impl Fleet {
         let this = &self.agents[agent];
         let action = this.disk.stored.actions.get(&id);
         let Some(action) = action.map(|stored| stored.action().clone()) else {
-            return not_done("no such action");
+            return not_done(Fault::Agent, "no such action");
         };
         match (action, this.disk.prepared.get(&id).cloned()) {
-            (_, None) => not_done("the agent stopped before it began"),
+            (_, None) => not_done(Fault::Agent, "the agent stopped before it began"),
             (Action::SetPolicy(set), Some(Prepared::Policy { before })) => {
                 match self.policy_of(this.node, &set) == Some(set.policy) {
                     true => ActionResult::Done(Done::Set { before }),
-                    false => not_done("the policy is as it was"),
+                    false => not_done(Fault::Node, "the policy is as it was"),
                 }
             }
             (_, Some(Prepared::Open { inputs })) => self.what_became_of_open(&inputs),
             (action, Some(Prepared::Payment { hash, .. })) => {
                 self.what_became_of_payment(agent, &action, hash)
             }
-            _ => not_done("prepared for something else"),
+            _ => not_done(Fault::Agent, "prepared for something else"),
         }
     }
 
@@ -437,7 +437,7 @@ impl Fleet {
             });
         match spent {
             Some(txid) => self.opened(OutPoint { txid, vout: 0 }),
-            None => not_done("all inputs are unspent and free"),
+            None => not_done(Fault::Node, "all inputs are unspent and free"),
         }
     }
 
@@ -451,7 +451,7 @@ impl Fleet {
         let hops = match action {
             Action::Rebalance(moved) => &moved.hops,
             Action::Probe(probe) => &probe.hops,
-            _ => return not_done("no payment"),
+            _ => return not_done(Fault::Agent, "no payment"),
         };
         match (self.world.payment(node, hash), action) {
             (Some(PaymentState::InFlight), _) => ActionResult::Unknown {
@@ -467,10 +467,11 @@ impl Fleet {
                 // From here on it can't settle any more.
                 let _ = self.world.cancel_invoice(node, hash);
                 match known {
-                    Some(PaymentState::Failed(failure)) => {
-                        not_done(&format!("failed at hop {}: {}", failure.hop, failure.code))
-                    }
-                    _ => not_done("the node never sent it"),
+                    Some(PaymentState::Failed(failure)) => not_done(
+                        Fault::Peer,
+                        &format!("failed at hop {}: {}", failure.hop, failure.code),
+                    ),
+                    _ => not_done(Fault::Node, "the node never sent it"),
                 }
             }
         }
@@ -482,8 +483,9 @@ pub(super) fn payment_hash(preimage: &[u8; 32]) -> Digest {
     Digest::from_bytes(sha256::Hash::hash(preimage).to_byte_array())
 }
 
-fn not_done(reason: &str) -> ActionResult {
+fn not_done(fault: Fault, reason: &str) -> ActionResult {
     ActionResult::NotDone {
         reason: reason.to_owned(),
+        fault: Some(fault),
     }
 }

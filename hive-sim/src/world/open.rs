@@ -2,6 +2,7 @@
 
 use super::tx::TxError;
 use super::{NodeError, World};
+use hive_core::Fault;
 use hive_types::{BlockHeight, ChannelId, FeeratePerKw, NodeId, OutPoint, Sat, Txid, UnixMillis};
 use thiserror::Error;
 
@@ -74,6 +75,24 @@ pub enum OpenError {
     Chain(#[from] TxError),
 }
 
+impl OpenError {
+    /// Whose fault it was.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(_) | Self::TooSmall(..) => Fault::Peer,
+            Self::Unreachable(_) => Fault::PeerAway,
+            Self::SameNode | Self::NoInputs => Fault::Agent,
+            Self::Node(_)
+            | Self::Offline
+            | Self::InputUnknown(_)
+            | Self::InputUnconfirmed(_)
+            | Self::InputSpent(..)
+            | Self::NotEnough { .. }
+            | Self::Chain(_) => Fault::Node,
+        }
+    }
+}
+
 impl World {
     /// Opens a channel whose funding spends exactly `inputs`: a second try with one of them is
     /// refused by the chain. Connects first if need be. Usable after three confirmations; announced
@@ -90,7 +109,10 @@ impl World {
         feerate: FeeratePerKw,
         announce: bool,
     ) -> Result<(ChannelId, OutPoint), OpenError> {
-        let (from, to) = (self.ix(node)?, self.ix(target)?);
+        let from = self.ix(node)?;
+        let to = self
+            .ix(target)
+            .map_err(|_| OpenError::Unreachable(target))?;
         if from == to {
             return Err(OpenError::SameNode);
         }

@@ -55,7 +55,8 @@ pub(super) fn t31_two_members_open_one_channel(stage: &mut Stage) -> Outcome {
     lock_ends(world, target)
 }
 
-/// Members beside a neighbour; the only other way from it to the target is dear.
+/// Members beside a neighbour; the only other way from it to the target is dear. Members are linked with the target,
+/// as well-connected nodes are: its announcement is older than their channels, and LND tells old ones by the day.
 pub(super) fn network(world: &mut World, fleet: super::Fleet) -> Outcome {
     world.start(&fleet.kinds(5))?;
     channels(world)
@@ -76,6 +77,9 @@ pub(super) fn channels(world: &World) -> Outcome {
     for member in MEMBERS {
         let (size, push) = half(1_000_000);
         world.open(member, NEIGHBOUR, size, push)?;
+    }
+    for member in MEMBERS {
+        world.connect(member, TARGET)?;
     }
     let price = Fees(Msat::new(50_000), Ppm::new(5_000));
     for channel in dear {

@@ -3,7 +3,7 @@ use crate::money;
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash;
 use bitcoin::transaction::Version;
-use hive_node::backend::{ActError, Done, Prepared, Reconciled};
+use hive_node::backend::{ActError, Done, Fault, Prepared, Reconciled};
 use hive_types::OpenChannel;
 
 const CAPACITY: u64 = 1_000_000;
@@ -32,6 +32,7 @@ fn input() -> OutPoint {
 
 fn prepared() -> Prepared {
     Prepared::Open {
+        target: None,
         inputs: vec![input()],
         channels_before: Vec::new(),
     }
@@ -118,7 +119,7 @@ async fn a_feerate_above_the_ceiling_or_too_little_money_begins_nothing() {
     });
     let error = money::prepare(&dear.rpc, &allowed()).await.unwrap_err();
     assert!(
-        error.retryable && error.reason.contains("feerate is 5001"),
+        error.fault == Fault::Node && error.reason.contains("feerate is 5001"),
         "{error}"
     );
     let blind = node(|method, _| match method {
@@ -127,7 +128,7 @@ async fn a_feerate_above_the_ceiling_or_too_little_money_begins_nothing() {
     });
     let error = money::prepare(&blind.rpc, &allowed()).await.unwrap_err();
     assert!(
-        error.retryable && error.reason.contains("no feerate estimate"),
+        error.fault == Fault::Node && error.reason.contains("no feerate estimate"),
         "{error}"
     );
     let poor = node(|method, _| match method {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::money;
-use hive_node::backend::{ActError, Done, Prepared, Reconciled};
+use hive_node::backend::{ActError, Done, Fault, Prepared, Reconciled};
 use hive_types::SetPolicy;
 use std::sync::{Arc, Mutex};
 
@@ -109,7 +109,7 @@ async fn what_the_node_can_not_set_is_refused_with_the_reason() {
         let set = SetPolicy { channel, policy };
         let error = money::policy::prepare(&node.rpc, &set).await.unwrap_err();
         assert!(
-            !error.retryable && error.reason.contains(expected),
+            error.fault == Fault::Operator && error.reason.contains(expected),
             "{error}"
         );
     }

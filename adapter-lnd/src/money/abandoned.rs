@@ -1,0 +1,65 @@
+//! Inputs that LND still holds for an open that died.
+//!
+//! LND leases the inputs of an open for ten minutes and keeps the lease over a restart, where nothing is left of the
+//! open itself: it is agreed upon in memory, and its channel is stored before its funding is published. Within one run
+//! it lives as long as the link to its target: LND cancels it and frees its inputs before it takes a lost peer from its
+//! list. So where the target is not linked, and no channel and no transaction came of it, nothing can come of it any
+//! more, whoever still holds the inputs.
+
+use super::open::as_outpoint;
+use crate::connect::Link;
+use crate::proto::walletrpc::{ReleaseOutputRequest, UtxoLease};
+use crate::snapshot::peers;
+use hive_node::backend::BackendError;
+use hive_types::{NodeId, OutPoint};
+use std::time::Duration;
+
+/// The id of the leases that LND takes for itself, SHA-256 of `lnd-internal-lock-id`. Others may be freed by whoever
+/// took them alone.
+const OWN_LEASE: [u8; 32] = [
+    0xed, 0xe1, 0x9a, 0x92, 0xed, 0x32, 0x1a, 0x47, 0x05, 0xf8, 0xa1, 0xcc, 0xcc, 0x1d, 0x4f, 0x61,
+    0x82, 0x54, 0x5d, 0x4b, 0xb4, 0xfa, 0xe0, 0x8b, 0xd5, 0x93, 0x78, 0x31, 0xb7, 0xe3, 0x8f, 0x98,
+];
+
+/// What was agreed upon the moment before the link went is stored within this.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+const CALL: &str = "/walletrpc.WalletKit/ReleaseOutput";
+
+/// Whether the open is over, be it done or not: its target is not linked, now and a moment later.
+pub(super) async fn is_over(link: &Link, target: NodeId) -> Result<bool, BackendError> {
+    for wait in [Duration::ZERO, SETTLED_AFTER] {
+        tokio::time::sleep(wait).await;
+        if peers(link).await?.iter().any(|peer| peer.node_id == target) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Frees the inputs where LND holds them for itself; `false` where they stay held.
+pub(super) async fn release(
+    link: &Link,
+    leases: &[(OutPoint, UtxoLease)],
+    inputs: &[OutPoint],
+) -> bool {
+    let held: Vec<_> = leases
+        .iter()
+        .filter(|(place, _)| inputs.contains(place))
+        .collect();
+    if held.iter().any(|(_, lease)| lease.id != OWN_LEASE) {
+        return false;
+    }
+    for (place, _) in held {
+        let request = ReleaseOutputRequest {
+            id: OWN_LEASE.to_vec(),
+            outpoint: Some(as_outpoint(place)),
+        };
+        let mut client = link.wallet();
+        if let Err(reason) = link.ask(CALL, client.release_output(request)).await {
+            tracing::warn!(%place, %reason, "an input of an open that died stays leased; LND frees it after ten minutes");
+            return false;
+        }
+    }
+    true
+}
