@@ -52,8 +52,8 @@ pub(super) async fn what_was_never_executed_is_not_done(suite: &Suite<'_>) -> Ou
     ensure(after.channels.is_empty(), || "a channel is there".into())
 }
 
-/// An open that comes to nothing says whose fault it was: the peer's where it refuses, nobody's but the own
-/// node's where coins or feerate are in the way. All coins are as free afterwards as before.
+/// An open that comes to nothing says whose fault it was: the peer's where it refuses or is away, the own
+/// node's where its feerate is above what is permitted. All coins are as free afterwards as before.
 pub(super) async fn faults_are_told_apart(suite: &Suite<'_>) -> Outcome {
     let node = suite.subject();
     let before = node.snapshot().await?;
@@ -61,7 +61,6 @@ pub(super) async fn faults_are_told_apart(suite: &Suite<'_>) -> Outcome {
     let small = Sat::new(LEAST_CHANNEL.get() / 2);
     let refused = open_of(&before, target, small);
     let away = open_of(&before, nobody()?, small);
-    let too_large = open_of(&before, target, before.on_chain.confirmed);
     let (mut too_dear, cost) = open_of(&before, target, CAPACITY);
     if let Action::Open(open) = &mut too_dear {
         open.feerate_ceiling = FeeratePerKw::new(before.feerate.get().saturating_sub(1));
@@ -69,7 +68,6 @@ pub(super) async fn faults_are_told_apart(suite: &Suite<'_>) -> Outcome {
     let cases = [
         (refused, Fault::Peer),
         (away, Fault::PeerAway),
-        (too_large, Fault::Node),
         ((too_dear, cost), Fault::Node),
     ];
     for (number, ((action, cost), expected)) in (101u8..).zip(cases) {
