@@ -106,6 +106,7 @@ impl Hive {
         for &id in &intended {
             let result = Some(ActionResult::NotDone {
                 reason: reason.to_owned(),
+                fault: None,
             });
             let wall = self.now.wall;
             self.actions

@@ -61,15 +61,12 @@ pub(super) fn t36_kills_leave_one_channel_or_none(stage: &mut Stage) -> Outcome 
     booked_once(world, target, before)
 }
 
-/// Waits until nothing is under way, then starts the agent anew: one that could not begin leaves its target alone
-/// for a week of blocks, or until its next start.
-fn rested(world: &mut World) -> Outcome {
+/// Waits until nothing is under way.
+fn rested(world: &World) -> Outcome {
     wait::until("the opener knows what became of its open", || {
         let status = world.status(OPENER)?;
         ensure(status.acting == 0, || format!("{status:?}"))
-    })?;
-    world.kill_agent(OPENER)?;
-    world.start_agent(OPENER)
+    })
 }
 
 /// Waits until there is a channel, or else a proposal that waits, and gives the proposal.

@@ -134,9 +134,15 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "one_target",
         about: "two members want one target, both are approved, one opens",
         cases: &["T31"],
-        // LND alone does not pass on where the target is: its announcement comes before the members are there.
-        fleets: &[Fleet::Cln, Fleet::Mixed],
+        fleets: Fleet::ALL,
         run: one_target::t31_two_members_open_one_channel,
+    },
+    Scenario {
+        name: "leave_lock",
+        about: "a member leaves while it holds a lock: the lock is free, its channel stays",
+        cases: &["T62"],
+        fleets: Fleet::ALL,
+        run: one_target::t62_a_leaver_frees_its_lock,
     },
     Scenario {
         name: "fee_cheat",
@@ -191,7 +197,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "kill_opener",
         about: "a member and its node are killed at many points of locking and opening: one channel",
         cases: &["T36"],
-        fleets: &[Fleet::Cln],
+        fleets: Fleet::ALL,
         run: crash_open::t36_kills_leave_one_channel_or_none,
     },
     Scenario {

@@ -3,12 +3,13 @@
 use super::Stage;
 use super::money::{Fees, approve, asks, in_channels, log, open_to, pending, proposed, report};
 use crate::failure::{Context, Outcome, ensure, wrong};
+use crate::node::Kind;
 use crate::wait;
 use crate::world::World;
 use hive_core::{LockRow, Reply};
 use hive_node::control::CommandName;
 use hive_types::{ActionId, Msat, NodeId, OpenChannel, Ppm, Sat};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::thread;
 
 /// The members.
@@ -55,8 +56,7 @@ pub(super) fn t31_two_members_open_one_channel(stage: &mut Stage) -> Outcome {
     lock_ends(world, target)
 }
 
-/// Members beside a neighbour; the only other way from it to the target is dear. Members are linked with the target,
-/// as well-connected nodes are: its announcement is older than their channels, and LND tells old ones by the day.
+/// Members beside a neighbour; the only other way from it to the target is dear. Members know where the target is.
 pub(super) fn network(world: &mut World, fleet: super::Fleet) -> Outcome {
     world.start(&fleet.kinds(5))?;
     channels(world)
@@ -78,15 +78,72 @@ pub(super) fn channels(world: &World) -> Outcome {
         let (size, push) = half(1_000_000);
         world.open(member, NEIGHBOUR, size, push)?;
     }
-    for member in MEMBERS {
-        world.connect(member, TARGET)?;
-    }
     let price = Fees(Msat::new(50_000), Ppm::new(5_000));
     for channel in dear {
         world.node(DEAR).set_fees(channel, price.0, price.1)?;
         asks(world, channel, DEAR, price, &MEMBERS)?;
     }
+    announced(world)
+}
+
+/// The target's announcement is older than the members' channels, and LND tells an old one by the day: it announces
+/// itself anew. Planners leave out whose address they do not know.
+fn announced(world: &World) -> Outcome {
+    let target = world.id(TARGET)?;
+    if world.node(TARGET).kind() == Kind::Lnd {
+        let said = json!({"alias": "target"});
+        world
+            .node(TARGET)
+            .request("/v2/peers/nodeannouncement", &said)?;
+    }
+    for member in MEMBERS {
+        let node = world.node(member);
+        wait::until(format!("{} knows where {target} is", node.name()), || {
+            let known = match node.kind() {
+                Kind::Lnd => node.request(&format!("/v1/graph/node/{target}"), &Value::Null)?,
+                Kind::Cln => node.request("listnodes", &json!({"id": target.to_string()}))?,
+            };
+            let node = known.get("node").or_else(|| known.pointer("/nodes/0"));
+            let addresses = node.and_then(|node| node.get("addresses")?.as_array());
+            let is_known = addresses.is_some_and(|addresses| !addresses.is_empty());
+            ensure(is_known, || known.to_string())
+        })?;
+    }
     Ok(())
+}
+
+/// A member that leaves while it holds a lock frees it: the channel that it opened stays, and its fellow sees no lock.
+pub(super) fn t62_a_leaver_frees_its_lock(stage: &mut Stage) -> Outcome {
+    let fleet = stage.fleet;
+    let world = &mut stage.world;
+    network(world, fleet)?;
+    let target = world.id(TARGET)?;
+    world.fleet(&MEMBERS, SETTINGS)?;
+    let [stays, leaves] = MEMBERS;
+    world.stop_agent(stays)?;
+    let (id, _) = proposed(world, leaves, "the target", open_to(target))?;
+    world.start_agent(stays)?;
+    world.converged(&MEMBERS)?;
+    approve(world, leaves, id, false)?;
+    let has_channel = |world: &World| {
+        let channels = world.node(leaves).channels()?;
+        let to_target = channels.iter().filter(|own| own.peer == target).count();
+        ensure(to_target == 1, || format!("{channels:?}"))
+    };
+    wait::until("a channel to the target", || has_channel(world))?;
+    // It is not confirmed, so that the lock is held.
+    wait::until("the fellow sees the lock", || {
+        let locks = locks(world, stays)?;
+        let is_held = locks.iter().any(|lock| lock.target == target);
+        ensure(is_held, || format!("{locks:?}"))
+    })?;
+    world.call(leaves, CommandName::HiveLeave, &Value::Null)?;
+    world.stage(leaves, "alone")?;
+    wait::until("the fellow sees no lock", || {
+        let locks = locks(world, stays)?;
+        ensure(locks.is_empty(), || format!("{locks:?}"))
+    })?;
+    has_channel(world)
 }
 
 /// Each member proposes the target while the other's agent is away: when both are there, one leaves it to the
