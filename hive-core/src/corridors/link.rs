@@ -8,8 +8,8 @@ use hive_policy::Standing;
 use hive_policy::corridor::link::{self, Approach};
 use hive_types::limits::{LINK_TEST_INTERVAL, LINK_TEST_RETRY};
 use hive_types::{
-    Action, Explanation, FleetView, LocalChannel, LocalSnapshot, Millis, Msat, NodeId, Ppm, Probe,
-    Proposal,
+    Action, ChannelPolicy, Explanation, FleetView, LocalChannel, LocalSnapshot, Millis, Msat,
+    NodeId, Ppm, Probe, Proposal,
 };
 
 impl Hive {
@@ -162,13 +162,24 @@ impl Hive {
         };
         let told = corridor.remote_policy.or_else(|| self.gossiped(corridor));
         let channel = probe.hops.last().map(|hop| hop.channel.to_string());
+        let said = |policy: Option<ChannelPolicy>| policy.map(|policy| (policy.base, policy.rate));
+        let demand = match said(failure.policy) {
+            // Core Lightning and LND send the update along that they think in force.
+            Some(fees) if Some(fees) != said(told) => format!(
+                "demands {} where its update says {}",
+                fees_of(failure.policy),
+                fees_of(told)
+            ),
+            _ => format!(
+                "refuses for its fee what its update asks for: {}",
+                fees_of(told)
+            ),
+        };
         let text = format!(
-            "fault: a test payment of {} found that channel {} of the fellow {node} demands {} where its \
-             update says {}; tell its operator. It is not held against the fellow",
+            "fault: a test payment of {} found that channel {} of the fellow {node} {demand}; tell its \
+             operator. It is not held against the fellow",
             probe.amount,
             channel.unwrap_or_default(),
-            fees_of(failure.policy),
-            fees_of(told),
         );
         self.out.audit(self.now.wall, "fault", None, text.clone());
         self.out.emit(Event::Alert { text });
