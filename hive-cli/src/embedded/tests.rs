@@ -66,6 +66,6 @@ fn embedded_nodes_conform() {
             passed = conformance::run(&three) => passed,
         }
     });
-    assert_eq!(passed.unwrap().len(), 12);
+    assert_eq!(passed.unwrap().len(), 13);
     ground.world().check_conservation().unwrap();
 }

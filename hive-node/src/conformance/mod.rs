@@ -8,6 +8,7 @@ mod messages;
 mod money;
 mod node;
 mod payments;
+mod twins;
 
 use crate::backend::{BackendError, LightningBackend};
 use async_trait::async_trait;
@@ -85,6 +86,7 @@ pub async fn run(fixture: &dyn Fixture) -> Result<Vec<&'static str>, Failure> {
         money::graph_shows_channels;
         payments::circular_payments_cost_their_fee_once;
         payments::probes_cost_nothing;
+        twins::t58_a_return_over_the_same_channel_costs_one_fee_at_most;
     }
     Ok(passed)
 }

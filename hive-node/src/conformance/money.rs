@@ -11,9 +11,9 @@ use hive_types::{
 const CAPACITY: Sat = Sat::new(1_000_000);
 
 /// Blocks that make a channel usable and announced.
-const CONFIRMATIONS: u32 = 10;
+pub(super) const CONFIRMATIONS: u32 = 10;
 
-fn open(local: &LocalSnapshot, target: NodeId) -> (Action, Msat) {
+pub(super) fn open(local: &LocalSnapshot, target: NodeId) -> (Action, Msat) {
     // Room above the estimate: it may rise between reading and opening.
     let feerate_ceiling = FeeratePerKw::new(local.feerate.get().max(253).saturating_mul(4));
     let action = Action::Open(OpenChannel {

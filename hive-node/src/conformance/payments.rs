@@ -10,12 +10,12 @@ const AMOUNT: Msat = Msat::new(50_000_000);
 /// Blocks that the last hop leaves, more than any implementation asks of an invoice.
 const FINAL_CLTV: u32 = 144;
 
-/// One channel of the circle, from its source's view.
-struct Leg {
-    channel: ShortChannelId,
-    to: NodeId,
+/// One channel of a way, from its source's view.
+pub(super) struct Leg {
+    pub(super) channel: ShortChannelId,
+    pub(super) to: NodeId,
     /// What its source asks for forwarding into it.
-    policy: hive_types::ChannelPolicy,
+    pub(super) policy: hive_types::ChannelPolicy,
 }
 
 async fn circle(suite: &Suite<'_>) -> Outcome<Vec<Leg>> {
@@ -34,7 +34,7 @@ async fn circle(suite: &Suite<'_>) -> Outcome<Vec<Leg>> {
 }
 
 /// The route along the legs, built from its end: a forwarder takes the fee of its outgoing channel.
-fn route(legs: &[Leg], delivered: Msat) -> Outcome<Vec<RouteHop>> {
+pub(super) fn route(legs: &[Leg], delivered: Msat) -> Outcome<Vec<RouteHop>> {
     let (mut amount, mut cltv_blocks) = (delivered, FINAL_CLTV);
     let mut hops = Vec::new();
     for (place, leg) in legs.iter().enumerate().rev() {
@@ -54,7 +54,7 @@ fn route(legs: &[Leg], delivered: Msat) -> Outcome<Vec<RouteHop>> {
     Ok(hops)
 }
 
-fn total(snapshot: &LocalSnapshot) -> Msat {
+pub(super) fn total(snapshot: &LocalSnapshot) -> Msat {
     snapshot
         .channels
         .iter()
@@ -63,13 +63,13 @@ fn total(snapshot: &LocalSnapshot) -> Msat {
 }
 
 /// What is spendable in each channel.
-fn balances(snapshot: &LocalSnapshot) -> Vec<Msat> {
+pub(super) fn balances(snapshot: &LocalSnapshot) -> Vec<Msat> {
     let channels = snapshot.channels.iter();
     channels.map(|channel| channel.spendable).collect()
 }
 
 /// Whether the total is this one. A node that counts channels in whole satoshi rounds each of them.
-fn comes_to(now: &LocalSnapshot, expected: Msat) -> bool {
+pub(super) fn comes_to(now: &LocalSnapshot, expected: Msat) -> bool {
     let is_whole = |balance: &Msat| balance.get().is_multiple_of(1_000);
     let rounded = match balances(now).iter().all(is_whole) {
         true => 999 * now.channels.len() as u64,
