@@ -7,9 +7,21 @@
 //! asked, the floor. It ends once the drain stayed under half of that for [`CORRIDOR_CALM`].
 //!
 //! Forwards that came from another fellow do not count: that fellow watches its own corridor.
+//!
+//! A fellow's push looks like an outsider's payment: it leaves the fellow by a peer that both share, and goes
+//! from that peer over this node back to the fellow. No node can see who pays an HTLC. What shows it is the
+//! fellow's signed heartbeat: what it can send to that peer falls by as much. Such flows are left out, up to
+//! [`CORRIDOR_PUSHES`] of the capacity in a day.
 
-use hive_types::limits::{CORRIDOR_CALM, CORRIDOR_DRAIN, CORRIDOR_FLOOR_MAX, CORRIDOR_FLOOR_MIN};
+mod pushes;
+
+pub use pushes::Told;
+
+use hive_types::limits::{
+    CORRIDOR_CALM, CORRIDOR_DRAIN, CORRIDOR_FLOOR_MAX, CORRIDOR_FLOOR_MIN, CORRIDOR_PUSHES,
+};
 use hive_types::{Elapsed, LocalSnapshot, Millis, Msat, NodeId, Ppm};
+use pushes::Pushes;
 use std::collections::BTreeMap;
 
 /// Flows are summed up by the hour.
@@ -53,6 +65,8 @@ pub struct Outflow {
     totals: Option<BTreeMap<(NodeId, NodeId), Msat>>,
     /// Net flow to outsiders' benefit in msat, by fellow and hour.
     hours: BTreeMap<NodeId, BTreeMap<u64, i128>>,
+    /// What may be fellows' own.
+    pushes: Pushes,
     /// Corridors that drain, and since when they have been calm.
     drained: BTreeMap<NodeId, Option<Elapsed>>,
 }
@@ -72,18 +86,26 @@ impl Outflow {
         hours.map_or(0, |hours| hours.values().sum())
     }
 
-    /// Counts what was forwarded since the last look, and says what became of each corridor.
+    /// Counts what was forwarded since the last look, and says what became of each corridor. `told` is what
+    /// fellows' newest heartbeats say of their channels with outsiders.
     pub fn observe(
         &mut self,
         now: Elapsed,
         local: &LocalSnapshot,
         is_fellow: impl Fn(&NodeId) -> bool,
+        told: &[Told],
     ) -> Vec<Flow> {
-        self.count(now, local, &is_fellow);
         let mut capacities: BTreeMap<NodeId, Msat> = BTreeMap::new();
         for channel in local.channels.iter().filter(|own| is_fellow(&own.peer)) {
             let held = capacities.entry(channel.peer).or_default();
             *held = held.saturating_add(channel.capacity.to_msat_saturating());
+        }
+        self.pushes.hear(now, told);
+        self.count(now, local, &is_fellow);
+        let most = |fellow: &NodeId| share(capacities.get(fellow), CORRIDOR_PUSHES);
+        let hour = now.get() / HOUR.get();
+        for (fellow, moved) in self.pushes.drains(now, most) {
+            self.add(fellow, hour, moved.into());
         }
         self.hours
             .retain(|fellow, _| capacities.contains_key(fellow));
@@ -126,22 +148,28 @@ impl Outflow {
         for (pair @ (from, to), volume) in totals {
             // A node that counts anew tells less than before, which is no flow.
             let earlier = before.get(&pair).copied().unwrap_or_default();
-            let moved = i128::from(volume.saturating_sub(earlier).get());
-            let (fellow, flow) = match (is_fellow(&from), is_fellow(&to)) {
-                (false, true) => (to, moved),
-                (true, false) => (from, -moved),
-                _ => continue,
-            };
-            if flow != 0 {
-                let hours = self.hours.entry(fellow).or_default();
-                *hours.entry(hour).or_default() += flow;
+            let moved = volume.saturating_sub(earlier);
+            match (is_fellow(&from), is_fellow(&to)) {
+                (false, true) if self.pushes.may_pay(to, from) => {
+                    self.pushes.arrived(now, to, from, moved);
+                }
+                (false, true) => self.add(to, hour, moved.get().into()),
+                (true, false) => self.add(from, hour, -i128::from(moved.get())),
+                _ => {}
             }
+        }
+    }
+
+    fn add(&mut self, fellow: NodeId, hour: u64, flow: i128) {
+        if flow != 0 {
+            let hours = self.hours.entry(fellow).or_default();
+            *hours.entry(hour).or_default() += flow;
         }
     }
 
     fn judge(&mut self, now: Elapsed, fellow: NodeId, capacity: Msat) -> Option<Flow> {
         let net = self.net(&fellow);
-        let most = i128::from(capacity.get()) * i128::from(CORRIDOR_DRAIN.get()) / 1_000_000;
+        let most = i128::from(share(Some(&capacity), CORRIDOR_DRAIN));
         let Some(calm_since) = self.drained.get_mut(&fellow) else {
             let net = u64::try_from(net.max(0)).unwrap_or(u64::MAX);
             return (i128::from(net) > most).then_some(Flow::Drains {
@@ -157,6 +185,12 @@ impl Outflow {
         let since = *calm_since.get_or_insert(now);
         (now.since(since) >= CORRIDOR_CALM).then_some(Flow::Calm { fellow })
     }
+}
+
+/// A share of a capacity, in msat.
+fn share(capacity: Option<&Msat>, of: Ppm) -> u64 {
+    let msat = capacity.map_or(0, |capacity| u128::from(capacity.get()));
+    u64::try_from(msat * u128::from(of.get()) / 1_000_000).unwrap_or(u64::MAX)
 }
 
 const fn calm(fellow: NodeId) -> Flow {

@@ -3,7 +3,7 @@
 use crate::event::Event;
 use crate::hive::Hive;
 use hive_policy::conduct::FlagKind;
-use hive_policy::outflow::{self, Flow};
+use hive_policy::outflow::{self, Flow, Told};
 use hive_policy::truth::{Agreed, Judgement, Look, Source};
 use hive_proto::CorridorTerms;
 use hive_types::{
@@ -120,7 +120,9 @@ impl Hive {
             members.any(|member| member.node_id == *node && Some(*node) != fleet.me)
         };
         let now = self.now.elapsed;
-        for flow in self.corridors.outflow.observe(now, local, is_fellow) {
+        let told = told_of_outsiders(fleet, &is_fellow);
+        let outflow = &mut self.corridors.outflow;
+        for flow in outflow.observe(now, local, is_fellow, &told) {
             let text = match flow {
                 Flow::Drains {
                     fellow,
@@ -162,6 +164,25 @@ impl Hive {
         self.corridors.floors.insert(fellow, rate);
         format!("it asks for {rate} until a day after that ends")
     }
+}
+
+/// What fellows say of their channels with outsiders, as far as the graph confirms them.
+fn told_of_outsiders(fleet: &FleetView, is_fellow: &dyn Fn(&NodeId) -> bool) -> Vec<Told> {
+    let fellows = fleet.members.iter();
+    let fellows = fellows.filter(|fellow| fellow.fresh && is_fellow(&fellow.node_id));
+    let told = fellows.flat_map(|fellow| {
+        let known = fellow.channels.iter().filter(|told| told.confirmed);
+        known.filter_map(|told| {
+            Some(Told {
+                fellow: fellow.node_id,
+                peer: told.peer,
+                channel: told.scid?,
+                spendable: told.spendable?,
+            })
+        })
+    });
+    told.filter(|told| Some(told.peer) != fleet.me && !is_fellow(&told.peer))
+        .collect()
 }
 
 /// Fees in words.

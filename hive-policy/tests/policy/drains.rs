@@ -1,9 +1,9 @@
 //! The outflow guard: outsiders who pass through free corridors.
 
 use crate::common::*;
-use hive_policy::outflow::{Flow, Outflow};
+use hive_policy::outflow::{Flow, Outflow, Told};
 use hive_types::limits::CORRIDOR_CALM;
-use hive_types::{Elapsed, ForwardTotals, LocalSnapshot, Msat, NodeId, Sat};
+use hive_types::{Elapsed, ForwardTotals, LocalSnapshot, Msat, NodeId, Sat, ShortChannelId};
 
 const FELLOW: u8 = 10;
 const OTHER_FELLOW: u8 = 11;
@@ -18,6 +18,8 @@ struct Node {
     local: LocalSnapshot,
     guard: Outflow,
     hours: u64,
+    /// What the fellow says that it can send to the outsider, in sat.
+    told: Option<u64>,
 }
 
 impl Node {
@@ -26,6 +28,7 @@ impl Node {
             local: two_channels(),
             guard: Outflow::default(),
             hours: 0,
+            told: None,
         };
         // What was forwarded in earlier years has no date.
         node.forward(OUTSIDER, FELLOW, 50_000_000);
@@ -50,8 +53,25 @@ impl Node {
     }
 
     fn look(&mut self) -> Vec<Flow> {
-        let now = Elapsed::new(self.hours * HOUR);
-        self.guard.observe(now, &self.local, is_fellow)
+        self.look_at(Elapsed::new(self.hours * HOUR))
+    }
+
+    fn look_at(&mut self, now: Elapsed) -> Vec<Flow> {
+        let told = self.told.map(|sat| Told {
+            fellow: node(FELLOW),
+            peer: node(OUTSIDER),
+            channel: ShortChannelId::new(700_000, 1, 0).unwrap(),
+            spendable: Msat::new(sat * 1_000),
+        });
+        let told: Vec<Told> = told.into_iter().collect();
+        self.guard.observe(now, &self.local, is_fellow, &told)
+    }
+
+    /// What is counted as drained once all that may be a fellow's push has been waited for.
+    fn net_after_an_hour(&mut self) -> i128 {
+        self.hours += 1;
+        self.look();
+        self.guard.net(&node(FELLOW))
     }
 
     /// Hours in which outsiders move so much each; what was found, and in which hour.
@@ -120,4 +140,78 @@ fn t61_a_floor_outlives_a_restart_and_a_node_that_counts_anew() {
     node_.local.channels.remove(0);
     let fellow = node(FELLOW);
     assert_eq!(node_.look(), [Flow::Calm { fellow }]);
+}
+
+/// A fellow that tells of a channel with the outsider, in which it has this much.
+fn told(sat: u64) -> Node {
+    let mut node_ = Node::new();
+    node_.told = Some(sat);
+    assert!(node_.look().is_empty());
+    node_
+}
+
+#[test]
+fn t61_a_fellows_own_push_is_no_drain_whichever_is_seen_first() {
+    for is_told_first in [true, false] {
+        let mut node_ = told(900_000);
+        if is_told_first {
+            node_.told = Some(650_000);
+            assert!(node_.look().is_empty());
+            // Its HTLC takes an hour.
+            node_.hours += 1;
+        }
+        node_.forward(OUTSIDER, FELLOW, 250_000);
+        let at = node_.hours * HOUR;
+        assert!(node_.look_at(Elapsed::new(at)).is_empty());
+        node_.told = Some(650_000);
+        // The heartbeat is twenty minutes late.
+        assert!(node_.look_at(Elapsed::new(at + HOUR / 3)).is_empty());
+        assert_eq!(node_.net_after_an_hour(), 0, "told first: {is_told_first}");
+        // What comes after it is the outsiders' again.
+        node_.forward(OUTSIDER, FELLOW, 100_000);
+        assert!(node_.look().is_empty());
+        assert_eq!(node_.net_after_an_hour(), 100_000_000);
+    }
+}
+
+#[test]
+fn t61_what_no_heartbeat_explains_is_a_drain() {
+    // The fellow has a channel with the outsider, and pays nothing over it.
+    let mut idle = told(900_000);
+    idle.forward(OUTSIDER, FELLOW, 260_000);
+    assert!(idle.look().is_empty(), "it may be told of yet");
+    idle.hours += 1;
+    let fellow = node(FELLOW);
+    assert!(matches!(idle.look()[..], [Flow::Drains { fellow: found, .. }] if found == fellow));
+    // What it paid hours before explains nothing, nor does a channel that it tells of no more.
+    for gap in [7, 0] {
+        let mut gone = told(900_000);
+        gone.told = (gap > 0).then_some(100_000);
+        assert!(gone.look().is_empty());
+        gone.hours += gap;
+        assert!(gone.look().is_empty());
+        gone.forward(OUTSIDER, FELLOW, 200_000);
+        assert!(gone.look().is_empty());
+        assert_eq!(gone.net_after_an_hour(), 200_000_000, "{gap}");
+    }
+}
+
+#[test]
+fn t61_a_fellow_that_claims_outsiders_payments_delays_the_alarm_and_no_more() {
+    let mut node_ = told(900_000);
+    let mut found = Vec::new();
+    for hour in 1..=24 {
+        node_.hours = hour;
+        node_.forward(OUTSIDER, FELLOW, 30_000);
+        // It says each time that it paid that itself, and a little later that it has it back.
+        let at = hour * HOUR;
+        for (minute, sat) in [(0, 600_000), (10, 900_000)] {
+            node_.told = Some(sat);
+            let now = Elapsed::new(at + minute * 60_000);
+            found.extend(node_.look_at(now).into_iter().map(|flow| (hour, flow)));
+        }
+    }
+    // A quarter of a million sat is excused and a quarter is let pass, as is what may be told of yet.
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, 18, "{found:?}");
 }

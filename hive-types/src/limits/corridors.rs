@@ -34,6 +34,18 @@ pub const CORRIDOR_FLOOR_MAX: Ppm = Ppm::new(100);
 /// comes back: at this pace a balanced channel is dry in two days.
 pub const CORRIDOR_DRAIN: Ppm = Ppm::new(250_000);
 
+/// Of what drains a corridor, so much of its capacity in a day may be a fellow's own pushes: that they were is
+/// the fellow's word, so one that lies delays the alarm until half of the capacity has gone, and no further.
+pub const CORRIDOR_PUSHES: Ppm = CORRIDOR_DRAIN;
+
+/// What came by way of an outsider counts as a drain only after so long: until then the heartbeat may come that
+/// shows that the fellow paid it. A fellow that says nothing for so long is stale.
+pub const CORRIDOR_PUSH_TOLD: Millis = super::HEARTBEAT_STALE;
+
+/// What a fellow pays is gone from its channel before it arrives; an HTLC that takes longer than this counts as an
+/// outsider's. Few are held for hours.
+pub const CORRIDOR_PUSH_UNDER_WAY: Millis = Millis::from_hours(6);
+
 /// A floor ends after the drain stayed under half of [`CORRIDOR_DRAIN`] for so long.
 pub const CORRIDOR_CALM: Millis = Millis::from_hours(24);
 
