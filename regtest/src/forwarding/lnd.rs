@@ -4,6 +4,7 @@ use super::websocket::{Receiver, Sender, open};
 use super::{Forwarding, LOOK, note, wished};
 use crate::failure::{Context, Outcome};
 use crate::node::Lnd;
+use hive_types::{Msat, Ppm};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -83,17 +84,32 @@ fn answer(how: Forwarding, forward: &Value) -> Outcome<Value> {
         .get("incoming_circuit_key")
         .during("a circuit key")?;
     let plain = |action: &str| json!({"incoming_circuit_key": key, "action": action});
+    let msat = |name: &str| -> Outcome<u64> {
+        let text = forward.get(name).and_then(Value::as_str).during(name)?;
+        text.parse().during(name)
+    };
     match how {
         Forwarding::Honest | Forwarding::Hold => Ok(plain("RESUME")),
-        // LND's interceptor has no words for a demand: the least that it can do is refuse.
-        Forwarding::Fail | Forwarding::Demand(_) => Ok(plain("FAIL")),
+        Forwarding::Fail => Ok(plain("FAIL")),
         Forwarding::Short(less) => {
-            let amount = forward.get("outgoing_amount_msat").and_then(Value::as_str);
-            let amount: u64 = amount.during("an amount")?.parse().during("an amount")?;
-            let amount = amount.saturating_sub(less).to_string();
+            let amount = msat("outgoing_amount_msat")?.saturating_sub(less);
             Ok(
                 json!({"incoming_circuit_key": key, "action": "RESUME_MODIFIED",
-                "out_amount_msat": amount}),
+                "out_amount_msat": amount.to_string()}),
+            )
+        }
+        Forwarding::Demand(ppm) => {
+            let (amount, incoming) = (msat("outgoing_amount_msat")?, msat("incoming_amount_msat")?);
+            let fee = Ppm::new(ppm).fee_on(Msat::new(amount)).unwrap_or_default();
+            if incoming >= amount.saturating_add(fee.get()) {
+                return Ok(plain("RESUME"));
+            }
+            // LND checks the fee by the amount that it is told to have received, and answers with its own
+            // update, which asks for no fee at all.
+            let less = amount.saturating_sub(1).to_string();
+            Ok(
+                json!({"incoming_circuit_key": key, "action": "RESUME_MODIFIED",
+                "in_amount_msat": less}),
             )
         }
     }
@@ -106,10 +122,14 @@ mod tests {
     #[test]
     fn answers_name_the_htlc() {
         let forward = json!({"incoming_circuit_key": {"chan_id": "7", "htlc_id": "3"},
-            "outgoing_amount_msat": "5000"});
+            "outgoing_amount_msat": "5000", "incoming_amount_msat": "5000"});
         let said = answer(Forwarding::Short(1_000), &forward).unwrap();
         assert_eq!(said["out_amount_msat"], "4000");
         assert_eq!(said["incoming_circuit_key"]["chan_id"], "7");
+        let said = answer(Forwarding::Demand(700), &forward).unwrap();
+        assert_eq!(said["in_amount_msat"], "4999");
+        let paid = answer(Forwarding::Demand(0), &forward).unwrap();
+        assert_eq!(paid["action"], "RESUME");
         assert_eq!(
             answer(Forwarding::Fail, &forward).unwrap()["action"],
             "FAIL"

@@ -30,7 +30,8 @@ pub enum Forwarding {
     Fail,
     /// Passes on this much less than it was told, in msat.
     Short(u64),
-    /// Demands this rate in millionths, whatever its own updates say. Core Lightning alone.
+    /// Demands this rate in millionths, whatever its own updates say. Core Lightning's answer names it; LND's
+    /// comes with its own update.
     Demand(u32),
 }
 

@@ -1,46 +1,60 @@
 //! Pushes around a real circle: payer, shared peer, fellow, payer.
 
 use super::Stage;
-use super::money::{Fees, approve, asks, in_channel, in_channels, pending, proposed, report};
-use crate::failure::{Outcome, ensure, wrong};
+use super::money::{Fees, approve, asks, in_channel, in_channels, log, pending, proposed, report};
+use crate::failure::{Context, Outcome, ensure, wrong};
 use crate::forwarding::Forwarding;
 use crate::wait;
 use crate::world::World;
+use hive_types::limits::{CORRIDOR_DRAIN, CORRIDOR_PUSH_TOLD, OBSERVE_INTERVAL};
 use hive_types::{Action, ActionId, Msat, Ppm, Rebalance, Sat, ShortChannelId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Who pays, the fellow that runs dry, the peer that they share, and a peer of the fellow's.
-const PAYER: usize = 0;
-const FELLOW: usize = 1;
+pub(super) const PAYER: usize = 0;
+pub(super) const FELLOW: usize = 1;
 const SHARED: usize = 2;
 const OTHER: usize = 3;
 
 const MEMBERS: [usize; 2] = [PAYER, FELLOW];
 
+/// Two pushes of the largest size are more than a quarter of it.
+const CORRIDOR: Sat = Sat::new(1_800_000);
+
 /// What the shared peer asks.
 const PRICE: Fees = Fees(Msat::ZERO, Ppm::new(50));
 
-/// Plans each five minutes of the agents' clock; pushes alone, so that every HTLC is one. Small ones: a push looks
-/// to the fellow like an outsider's payment, and more than a quarter of the corridor in a day is a drain.
+/// Plans each five minutes of the agents' clock; pushes alone, so that every HTLC is one. The first one
+/// that arrives leaves the fellow low enough for a second.
 const SETTINGS: &[(&str, &str)] = &[
     ("fleet.plan_minutes", "5"),
     ("limits.opted_out_kinds", "open,probe"),
     ("limits.rebalance_cooldown_minutes", "0"),
-    ("planner.push_max", "200000"),
+    ("planner.push_max", "240000"),
 ];
 
+/// How fast agents' clocks run while pushes go.
+const SPEED: u32 = 120;
+
 /// The circle's channels.
-struct Circle {
+pub(super) struct Circle {
     /// Payer and shared peer: the payer has plenty.
     out: ShortChannelId,
-    /// Shared peer and fellow: the fellow has next to nothing.
+    /// Shared peer and fellow: the fellow has little, yet more than a probe's exit has to have.
     dry: ShortChannelId,
     /// The corridor.
-    back: ShortChannelId,
+    pub(super) back: ShortChannelId,
+}
+
+impl Circle {
+    /// The fellow's peers but for the payer, as a setting names them.
+    pub(super) fn beyond(&self, world: &World) -> Outcome<String> {
+        Ok(format!("{},{}", world.id(SHARED)?, world.id(OTHER)?))
+    }
 }
 
 /// Nodes, channels and fees, with the fleet on top.
-fn circle(stage: &mut Stage, settings: &[(&str, &str)]) -> Outcome<Circle> {
+pub(super) fn circle(stage: &mut Stage, settings: &[(&str, &str)]) -> Outcome<Circle> {
     let kinds = stage.fleet.kinds(4);
     let world = &mut stage.world;
     world.start(&kinds)?;
@@ -49,8 +63,8 @@ fn circle(stage: &mut Stage, settings: &[(&str, &str)]) -> Outcome<Circle> {
     world.fund_in(FELLOW, &[Sat::new(3_000_000)])?;
     let sat = Sat::new;
     let out = world.open(PAYER, SHARED, sat(2_000_000), sat(200_000))?;
-    let dry = world.open(SHARED, FELLOW, sat(2_000_000), sat(60_000))?;
-    let back = world.open(PAYER, FELLOW, sat(2_000_000), sat(1_000_000))?;
+    let dry = world.open(SHARED, FELLOW, sat(2_000_000), sat(150_000))?;
+    let back = world.open(PAYER, FELLOW, CORRIDOR, sat(1_000_000))?;
     let other = world.open(FELLOW, OTHER, sat(1_000_000), sat(500_000))?;
     let Fees(base, rate) = PRICE;
     world.node(SHARED).set_fees(dry, base, rate)?;
@@ -74,9 +88,12 @@ fn circle(stage: &mut Stage, settings: &[(&str, &str)]) -> Outcome<Circle> {
 pub(super) fn pushes(stage: &mut Stage) -> Outcome {
     let circle = circle(stage, SETTINGS)?;
     let world = &mut stage.world;
+    world.hasten(SPEED)?;
+    world.converged(&MEMBERS)?;
     t57_a_short_return_is_not_settled(world, &circle)?;
     t59_a_stuck_push_is_not_repeated(world, &circle)?;
-    t60_a_push_costs_fees_alone(world, &circle)
+    t60_a_push_costs_fees_alone(world, &circle)?;
+    t61_pushes_are_no_drain(world, &circle)
 }
 
 /// The push that the circle is there for.
@@ -145,7 +162,7 @@ fn t59_a_stuck_push_is_not_repeated(world: &mut World, circle: &Circle) -> Outco
 /// Through three planning rounds of the agents' clock there is one HTLC and no other push waits.
 fn stays_alone(world: &World, circle: &Circle) -> Outcome {
     let rounds = Duration::from_secs(3 * 5 * 60) / world.speed();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     wait::until("three planning rounds pass", || {
         ensure(begun.elapsed() >= rounds, || "not yet".into())
     })?;
@@ -187,6 +204,29 @@ fn t60_a_push_costs_fees_alone(world: &mut World, circle: &Circle) -> Outcome {
             moved.amount
         )
     })
+}
+
+/// More than a quarter of the corridor went over it, all of it the payer's own: once the fellow has seen that in
+/// its forwards and in the payer's heartbeats, it raises no alarm and asks for nothing.
+fn t61_pushes_are_no_drain(world: &World, circle: &Circle) -> Outcome {
+    let moved = report(world, PAYER)?.rebalanced;
+    let quarter = CORRIDOR_DRAIN.fee_on(CORRIDOR.to_msat_saturating());
+    let quarter = quarter.during("a quarter")?;
+    ensure(moved > quarter, || {
+        format!("pushes of {moved} are less than {quarter}, which proves nothing")
+    })?;
+    // What the fellow waits for before it counts a flow, and time for some looks.
+    let begun = Instant::now();
+    let looks = 5 * OBSERVE_INTERVAL.get();
+    let waits = Duration::from_millis(CORRIDOR_PUSH_TOLD.get() + looks) / world.speed();
+    wait::within(waits + wait::PATIENCE, "the fellow has counted", || {
+        ensure(begun.elapsed() >= waits, || "not yet".into())
+    })?;
+    let rows = log(world, FELLOW)?;
+    ensure(!rows.contains("outsiders moved"), || {
+        format!("pushes of {moved} are an alarm: {rows}")
+    })?;
+    asks(world, circle.back, FELLOW, Fees::NONE, &MEMBERS)
 }
 
 /// Waits until the log says how an action ended.

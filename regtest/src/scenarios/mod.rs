@@ -2,6 +2,7 @@
 
 mod agents;
 mod bad_input;
+mod black_hole;
 mod circle;
 mod conformance;
 mod converge;
@@ -16,6 +17,7 @@ mod join;
 mod money;
 mod nodes;
 mod one_target;
+mod overcharge;
 mod relay;
 mod reorganized;
 mod restart;
@@ -105,14 +107,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "backend_conformance",
         about: "the conformance suite of hive-node; of a mixed fleet, LND is the one under test",
-        cases: &["T60"],
+        cases: &["T58", "T60"],
         fleets: Fleet::ALL,
         run: conformance::suite,
     },
     Scenario {
         name: "cln_backend_among_lnd",
         about: "the conformance suite of hive-node, with Core Lightning under test in a mixed fleet",
-        cases: &["T60"],
+        cases: &["T58", "T60"],
         fleets: &[Fleet::Mixed],
         run: conformance::cln_among_lnd,
     },
@@ -153,10 +155,24 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "push",
-        about: "pushes around a circle: one comes back short, one is stuck, one arrives",
-        cases: &["T57", "T59", "T60"],
+        about: "pushes around a circle: one comes back short, one is stuck, one arrives; none is a drain",
+        cases: &["T57", "T59", "T60", "T61"],
         fleets: Fleet::ALL,
         run: circle::pushes,
+    },
+    Scenario {
+        name: "probe",
+        about: "a fellow that forwards, and then fails all that it should forward, is found by probes",
+        cases: &["T56"],
+        fleets: Fleet::ALL,
+        run: black_hole::t56_a_black_hole_is_found,
+    },
+    Scenario {
+        name: "overcharge",
+        about: "a fellow's node demands what its updates do not say: told as a fault, held against nobody",
+        cases: &["T52"],
+        fleets: Fleet::ALL,
+        run: overcharge::t52_a_secret_demand_is_a_fault,
     },
     Scenario {
         name: "join",
