@@ -55,15 +55,23 @@ impl World {
     /// # Errors
     /// When one does not come up, or there is none of its kind here.
     pub fn start(&mut self, kinds: &[Kind]) -> Outcome {
-        let first = self.nodes.len();
         for &kind in kinds {
             self.add(kind)?;
         }
-        let added = self.nodes.get_mut(first..).unwrap_or_default();
-        for node in added.iter_mut() {
+        self.launch()
+    }
+
+    /// Starts the nodes that do not run, all together, and returns once they are synced.
+    ///
+    /// # Errors
+    /// When one does not come up.
+    pub fn launch(&mut self) -> Outcome {
+        let mut added: Vec<_> = self.nodes.iter_mut().collect();
+        added.retain_mut(|node| !node.is_running());
+        for node in &mut added {
             node.launch()?;
         }
-        for node in added.iter_mut() {
+        for node in &mut added {
             node.ready()?;
         }
         self.synced()

@@ -4,7 +4,7 @@
 use super::{EmbeddedBackend, Ground};
 use async_trait::async_trait;
 use hive_node::backend::LightningBackend;
-use hive_node::conformance::{self, Fixture};
+use hive_node::conformance::{self, Fixture, LEAST_CHANNEL};
 use hive_sim::world::{BlockInterval, NodeSpec, World, WorldConfig};
 use hive_types::{Millis, NodeId, Sat};
 use std::sync::Arc;
@@ -48,6 +48,7 @@ fn embedded_nodes_conform() {
     let spec = NodeSpec::agent(Sat::ZERO);
     let features = spec.features.clone();
     let ids = [0, 1, 2].map(|_| world.add_node(spec.clone()).unwrap());
+    world.set_min_channel(ids[1], LEAST_CHANNEL).unwrap();
     let (runtime, ground) = Ground::new(world).unwrap();
     let node = |place: usize| {
         let name = format!("node{place}");
@@ -66,6 +67,6 @@ fn embedded_nodes_conform() {
             passed = conformance::run(&three) => passed,
         }
     });
-    assert_eq!(passed.unwrap().len(), 13);
+    assert_eq!(passed.unwrap().len(), 14);
     ground.world().check_conservation().unwrap();
 }

@@ -24,11 +24,14 @@ use thiserror::Error;
 /// How often the world is let go on before something that must happen counts as missing.
 const PATIENCE: u32 = 1_200;
 
+/// The smallest channel that the nodes take: what is smaller they refuse.
+pub const LEAST_CHANNEL: Sat = Sat::new(100_000);
+
 /// Three nodes and the world around them.
 #[async_trait]
 pub trait Fixture: Send + Sync {
     /// The nodes: on one chain, without channels, links or money at first. They may be of different
-    /// implementations.
+    /// implementations. The second refuses channels smaller than [`LEAST_CHANNEL`].
     fn nodes(&self) -> [Arc<dyn LightningBackend>; 3];
 
     /// Where the others reach a node, as `host:port`.
@@ -81,6 +84,7 @@ pub async fn run(fixture: &dyn Fixture) -> Result<Vec<&'static str>, Failure> {
         messages::links_come_up;
         messages::messages_arrive_whole_and_in_order;
         money::what_was_never_executed_is_not_done;
+        money::faults_are_told_apart;
         money::channels_open_once;
         money::policies_read_back;
         money::graph_shows_channels;

@@ -1,7 +1,7 @@
 //! Channels and policies: each action once, and what became of it.
 
-use super::{Outcome, Suite, Wrong, action_id, ensure, permit, wrong};
-use crate::backend::{ActError, Done, LightningBackend, Prepared, Reconciled};
+use super::{LEAST_CHANNEL, Outcome, Suite, Wrong, action_id, ensure, permit, wrong};
+use crate::backend::{ActError, Done, Fault, LightningBackend, Prepared, Reconciled};
 use hive_types::limits::FUNDING_WEIGHT_MIN;
 use hive_types::{
     Action, ActionId, ChannelPolicy, FeeratePerKw, LocalChannel, LocalSnapshot, Msat, NodeId,
@@ -14,11 +14,15 @@ const CAPACITY: Sat = Sat::new(1_000_000);
 pub(super) const CONFIRMATIONS: u32 = 10;
 
 pub(super) fn open(local: &LocalSnapshot, target: NodeId) -> (Action, Msat) {
+    open_of(local, target, CAPACITY)
+}
+
+fn open_of(local: &LocalSnapshot, target: NodeId, capacity: Sat) -> (Action, Msat) {
     // Room above the estimate: it may rise between reading and opening.
     let feerate_ceiling = FeeratePerKw::new(local.feerate.get().max(253).saturating_mul(4));
     let action = Action::Open(OpenChannel {
         target,
-        capacity: CAPACITY,
+        capacity,
         feerate_ceiling,
         announce: true,
     });
@@ -46,6 +50,49 @@ pub(super) async fn what_was_never_executed_is_not_done(suite: &Suite<'_>) -> Ou
     let after = node.snapshot().await?;
     ensure(after.on_chain == before.on_chain, || "money moved".into())?;
     ensure(after.channels.is_empty(), || "a channel is there".into())
+}
+
+/// An open that comes to nothing says whose fault it was: the peer's where it refuses or is away, the own
+/// node's where its feerate is above what is permitted. All coins are as free afterwards as before.
+pub(super) async fn faults_are_told_apart(suite: &Suite<'_>) -> Outcome {
+    let node = suite.subject();
+    let before = node.snapshot().await?;
+    let target = suite.all()[1].info().await?.node_id;
+    let small = Sat::new(LEAST_CHANNEL.get() / 2);
+    let refused = open_of(&before, target, small);
+    let away = open_of(&before, nobody()?, small);
+    // Permitted while the feerate was lower.
+    let mut earlier = before.clone();
+    earlier.feerate = FeeratePerKw::new(before.feerate.get() / 2);
+    let (mut too_dear, cost) = open_of(&earlier, target, CAPACITY);
+    if let Action::Open(open) = &mut too_dear {
+        open.feerate_ceiling = earlier.feerate;
+    }
+    let cases = [
+        (refused, Fault::Peer),
+        (away, Fault::PeerAway),
+        ((too_dear, cost), Fault::Node),
+    ];
+    for (number, ((action, cost), expected)) in (101u8..).zip(cases) {
+        let id = action_id(number);
+        let permit = permit(&earlier, id, action, cost)?;
+        let ended = match node.prepare(&permit).await {
+            Ok(prepared) => node.execute(id, &permit, &prepared).await,
+            Err(reason) => Err(reason.into()),
+        };
+        let is_told = matches!(&ended, Err(ActError::NotDone(reason)) if reason.fault == expected);
+        ensure(is_told, || format!("not {expected:?}: {ended:?}"))?;
+    }
+    let after = node.snapshot().await?;
+    let is_as_before = after.on_chain == before.on_chain && after.channels.is_empty();
+    ensure(is_as_before, || format!("{after:?}"))
+}
+
+/// A key that no node of the world has.
+fn nobody() -> Outcome<NodeId> {
+    // The generator point of secp256k1, whose secret key is one.
+    let point = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    point.parse().map_err(|error| wrong("a key", error))
 }
 
 /// A circle of channels. Each opens once, however often it is executed with the same inputs.

@@ -9,7 +9,7 @@ use adapter_cln::{ClnBackend, ClnNode, Events, forward};
 use adapter_lnd::{LndBackend, Source};
 use async_trait::async_trait;
 use hive_node::backend::LightningBackend;
-use hive_node::conformance::{self, Fixture};
+use hive_node::conformance::{self, Fixture, LEAST_CHANNEL};
 use hive_types::Sat;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -32,7 +32,18 @@ pub(super) fn cln_among_lnd(stage: &mut Stage) -> Outcome {
 }
 
 fn run(world: &mut World, kinds: &[Kind]) -> Outcome {
-    world.start(kinds)?;
+    for (place, &kind) in kinds.iter().enumerate() {
+        world.add(kind)?;
+        if place == 1 {
+            let least = LEAST_CHANNEL.get();
+            let option = match kind {
+                Kind::Lnd => format!("--minchansize={least}"),
+                Kind::Cln => format!("--min-capacity-sat={least}"),
+            };
+            world.node_mut(place).set_options(vec![option]);
+        }
+    }
+    world.launch()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
