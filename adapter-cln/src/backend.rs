@@ -9,6 +9,7 @@ use crate::limits::GOSSIP_LOOK;
 use crate::money;
 use crate::rpc::{CallError, Rpc};
 use crate::snapshot;
+use crate::version::{self, Judgement};
 use async_trait::async_trait;
 use hive_node::backend::{
     ActError, BackendError, BackendEvent, Done, LightningBackend, NodeInfo, NotDone, Prepared,
@@ -57,6 +58,8 @@ pub struct ClnBackend {
     /// The newest reading of the graph, for what only gossip says of the own channels.
     graph: RwLock<Option<Arc<Graph>>>,
     listening: Mutex<Listening>,
+    /// What there is to say about the node's version.
+    about_version: RwLock<Option<String>>,
 }
 
 /// What the one task that takes events remembers of the gossip file.
@@ -78,6 +81,7 @@ impl ClnBackend {
             counted: Mutex::default(),
             graph: RwLock::default(),
             listening: Mutex::default(),
+            about_version: RwLock::default(),
         }
     }
 
@@ -103,7 +107,16 @@ impl ClnBackend {
 #[async_trait]
 impl LightningBackend for ClnBackend {
     async fn info(&self) -> Result<NodeInfo, BackendError> {
-        snapshot::info(&self.rpc).await
+        let info = snapshot::info(&self.rpc).await?;
+        let version = info.version.trim_start_matches(snapshot::IMPLEMENTATION);
+        let warning = match version::judge(version) {
+            Judgement::Fine => None,
+            Judgement::Untried(text) => Some(text),
+            Judgement::TooOld(reason) => return Err(BackendError::Unfit(reason)),
+        };
+        let about = self.about_version.write();
+        *about.unwrap_or_else(PoisonError::into_inner) = warning;
+        Ok(info)
     }
 
     async fn snapshot(&self) -> Result<LocalSnapshot, BackendError> {
@@ -207,6 +220,12 @@ impl LightningBackend for ClnBackend {
                 event = &mut next => return Ok(event),
             }
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let about = self.about_version.read();
+        let about = about.unwrap_or_else(PoisonError::into_inner).clone();
+        about.into_iter().collect()
     }
 }
 

@@ -138,6 +138,10 @@ pub(crate) fn load(
 ) -> Result<Config, String> {
     let loaded = read(home, environment, given);
     loaded.map_err(|error| {
+        if let ConfigError::File { path, reason } = &error {
+            let path = path.display();
+            return format!("{path}: {reason}; name a readable file with {PREFIX}{FILE}");
+        }
         let text = error.to_string();
         // The operator knows the option, not the flag.
         let option = text
@@ -219,6 +223,12 @@ mod tests {
         assert!(error.starts_with("hive-mode = "), "{error}");
         assert!(error.contains("advisor, autonomous or oracle"), "{error}");
         assert!(!error.contains('\n'));
+        let missing = map(&[("config", "/nowhere/hive.toml")]);
+        let error = load(&home, &map(&[]), &missing).unwrap_err();
+        assert!(
+            error.ends_with("name a readable file with hive-config"),
+            "{error}"
+        );
         let back = changed(&given, "hive-mode", None).unwrap();
         let config = load(&home, &map(&[]), &back).unwrap();
         assert_eq!(config.mode, Mode::Advisor);

@@ -8,10 +8,8 @@ use crate::limits::STOP_PATIENCE;
 use crate::logs;
 use crate::options::{self, Given, Home};
 use crate::output::{Answers, Level, LogLines};
-use crate::snapshot;
 use crate::version::{self, Judgement};
 use cln_plugin::{Builder, ConfiguredPlugin, Plugin, RpcMethodBuilder};
-use hive_node::backend::LightningBackend;
 use hive_node::clock::Clock;
 use hive_node::config::Config;
 use hive_node::control::ControlError;
@@ -271,20 +269,7 @@ impl Life {
     async fn start(&self, config: &Config) -> Result<Agent, String> {
         let (backend, clock) = (self.backend.clone(), self.clock.clone());
         let agent = Agent::start(config, backend, |boot| clock(boot)).await;
-        let agent = agent.map_err(|error: AgentError| error.to_string())?;
-        if self.state.environment.contains_key(VERSION_VARIABLE) {
-            return Ok(agent);
-        }
-        let info = self.backend.info().await;
-        let version = info.map_err(|error| error.to_string())?.version;
-        match version::judge(version.trim_start_matches(snapshot::IMPLEMENTATION)) {
-            Judgement::TooOld(reason) => Err(reason),
-            Judgement::Untried(text) => {
-                tracing::warn!("{text}");
-                Ok(agent)
-            }
-            Judgement::Fine => Ok(agent),
-        }
+        agent.map_err(|error: AgentError| error.to_string())
     }
 
     async fn live(&self, agent: Agent, over: impl Future<Output = ()>) -> Result<(), String> {

@@ -73,9 +73,11 @@ pub(crate) fn node_info(info: &Info) -> Result<NodeInfo, BackendError> {
 }
 
 fn network(info: &Info) -> Result<Network, BackendError> {
-    info.network.parse().map_err(|error| {
-        BackendError::Refused(format!(
-            "{error}; run The Hive beside a node on one of these"
+    info.network.parse().map_err(|_| {
+        BackendError::Unfit(format!(
+            "it is on {}, and fleets are on bitcoin, testnet, testnet4, signet and regtest alone; run the plugin beside \
+             a node on one of these",
+            info.network
         ))
     })
 }

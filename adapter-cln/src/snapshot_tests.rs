@@ -217,3 +217,46 @@ async fn a_node_that_is_not_there_is_waited_for() {
     let error = backend.snapshot().await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
 }
+
+#[tokio::test]
+async fn nodes_that_do_not_fit_are_refused_or_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = std::sync::Arc::new(std::sync::Mutex::new(json!({})));
+    let saying = says.clone();
+    fake::listen(&folder.path().join("lightning-rpc"), move |method, _| {
+        let Answer::Result(mut info) = fake::recorded(method) else {
+            panic!("no {method}");
+        };
+        for (name, value) in saying.lock().unwrap().as_object().unwrap() {
+            info[name] = value.clone();
+        }
+        Answer::Result(info)
+    });
+    let backend = ClnBackend::new(ClnNode::in_folder(folder.path()), Events::new());
+    for (what, expected) in [
+        (json!({"version": "v24.08.2"}), "upgrade the node"),
+        (json!({"network": "liquid"}), "it is on liquid"),
+    ] {
+        *says.lock().unwrap() = what;
+        let error = backend.info().await.unwrap_err();
+        assert!(
+            matches!(error, BackendError::Unfit(_)) && !error.is_retryable(),
+            "{error}"
+        );
+        let text = error.to_string();
+        assert!(
+            text.contains(expected) && !text.contains("report"),
+            "{text}"
+        );
+    }
+    *says.lock().unwrap() = json!({"version": "v27.03"});
+    backend.info().await.unwrap();
+    let told = backend.warnings().join("\n");
+    assert!(
+        told.contains("v27.03 is newer") && told.contains("look for a newer Hive"),
+        "{told}"
+    );
+    *says.lock().unwrap() = json!({"warning_bitcoind_sync": "Bitcoind is not up-to-date"});
+    assert!(!backend.info().await.unwrap().synced);
+    assert_eq!(backend.warnings(), Vec::<String>::new());
+}

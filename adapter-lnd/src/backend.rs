@@ -1,12 +1,11 @@
 //! LND as a backend of the agent.
 
 use crate::connect::{Link, Source, SourceError};
-use crate::dial::Dialler;
 use crate::permissions::Grants;
 use crate::proto::lnrpc::{SendCustomMessageRequest, SignMessageRequest};
 use crate::snapshot::{Reader, peers};
 use crate::streams::Streams;
-use crate::{graph, info};
+use crate::{dial, graph, info};
 use async_trait::async_trait;
 use hive_node::backend::{
     ActError, BackendError, BackendEvent, Done, EventQueue, LightningBackend, NodeInfo, NotDone,
@@ -17,7 +16,6 @@ use hive_policy::Authorized;
 use hive_types::limits::MESSAGE_TYPE;
 use hive_types::{ActionId, LocalSnapshot, NodeId};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinHandle;
 use tonic::Code;
 
@@ -27,10 +25,8 @@ pub struct LndBackend {
     pub(crate) link: Link,
     reader: Arc<Reader>,
     pub(crate) queue: Arc<EventQueue>,
-    dialler: Dialler,
     grants: Arc<Grants>,
     following: JoinHandle<()>,
-    version_told: AtomicBool,
 }
 
 impl LndBackend {
@@ -53,15 +49,13 @@ impl LndBackend {
             link: streams.link.clone(),
             reader: streams.reader.clone(),
             queue: streams.queue.clone(),
-            dialler: Dialler::default(),
             grants: streams.grants.clone(),
             following: tokio::spawn(streams.run()),
-            version_told: AtomicBool::new(false),
         })
     }
 
     pub(crate) async fn dial(&self, to: NodeId, addresses: &[String]) -> Result<(), BackendError> {
-        self.dialler.connect(&self.link, to, addresses).await
+        dial::connect(&self.link, to, addresses).await
     }
 }
 
@@ -74,13 +68,7 @@ impl Drop for LndBackend {
 #[async_trait]
 impl LightningBackend for LndBackend {
     async fn info(&self) -> Result<NodeInfo, BackendError> {
-        let said = info::ask(&self.link).await?;
-        if !self.version_told.swap(true, Ordering::SeqCst)
-            && let Some(warning) = info::about_version(&said.version)
-        {
-            tracing::warn!("{warning}");
-        }
-        info::as_info(&said)
+        info::as_info(&info::ask(&self.link).await?)
     }
 
     async fn snapshot(&self) -> Result<LocalSnapshot, BackendError> {
@@ -147,6 +135,10 @@ impl LightningBackend for LndBackend {
 
     async fn next_event(&self) -> Result<BackendEvent, BackendError> {
         Ok(self.queue.next(|| peers(&self.link)).await)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.link.warnings.all()
     }
 }
 

@@ -3,14 +3,11 @@
 use crate::connect::Link;
 use crate::proto::lnrpc::{ConnectPeerRequest, LightningAddress, NodeInfoRequest};
 use crate::snapshot::peers;
+use crate::warnings::Topic;
 use hive_node::backend::BackendError;
 use hive_types::NodeId;
-use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tonic::Code;
-
-use crate::connect::held;
 
 const CALL: &str = "/lnrpc.Lightning/ConnectPeer";
 
@@ -26,67 +23,48 @@ const STANDS_AFTER: Duration = Duration::from_secs(3);
 /// How often a new link is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The operator hears of one peer's full slots this often.
-const HINT_EVERY: Duration = Duration::from_secs(3_600);
-
-/// Peers whose last hint is remembered; a fleet has fewer.
-const HINTS: usize = 256;
-
-/// Dials, and remembers what the operator was told.
-#[derive(Debug, Default)]
-pub(crate) struct Dialler {
-    told: Mutex<BTreeMap<NodeId, Instant>>,
+/// Links to a peer, unless a link stands.
+///
+/// # Errors
+/// [`BackendError::PeerUnreachable`] with what was tried last.
+pub(crate) async fn connect(
+    link: &Link,
+    to: NodeId,
+    addresses: &[String],
+) -> Result<(), BackendError> {
+    if is_linked(link, to).await? {
+        link.warnings.say(Topic::Slots(to), None);
+        return Ok(());
+    }
+    let mut known = addresses.to_vec();
+    if known.is_empty() {
+        known = published(link, to).await?;
+    }
+    let mut reason = "no address of it is known".to_owned();
+    for address in known.iter().take(ADDRESSES) {
+        match dial(link, to, address).await? {
+            Ok(()) if stands(link, to).await? => {
+                link.warnings.say(Topic::Slots(to), None);
+                return Ok(());
+            }
+            Ok(()) => {
+                reason = format!("it took the connection at {address} and dropped it at once");
+                link.warnings.say(Topic::Slots(to), Some(about_slots(to)));
+            }
+            Err(said) => reason = format!("{address}: {said}"),
+        }
+    }
+    Err(BackendError::PeerUnreachable { peer: to, reason })
 }
 
-impl Dialler {
-    pub(crate) async fn connect(
-        &self,
-        link: &Link,
-        to: NodeId,
-        addresses: &[String],
-    ) -> Result<(), BackendError> {
-        if is_linked(link, to).await? {
-            return Ok(());
-        }
-        let mut known = addresses.to_vec();
-        if known.is_empty() {
-            known = published(link, to).await?;
-        }
-        let mut reason = "no address of it is known".to_owned();
-        for address in known.iter().take(ADDRESSES) {
-            match dial(link, to, address).await? {
-                Ok(()) if stands(link, to).await? => return Ok(()),
-                Ok(()) => {
-                    reason = format!("it took the connection at {address} and dropped it at once");
-                    self.hint(to);
-                }
-                Err(said) => reason = format!("{address}: {said}"),
-            }
-        }
-        Err(BackendError::PeerUnreachable { peer: to, reason })
-    }
-
-    /// LND takes few inbound links from peers without a channel, and drops the others without a word.
-    fn hint(&self, peer: NodeId) {
-        let mut told = held(&self.told);
-        let is_new = told
-            .get(&peer)
-            .is_none_or(|last| last.elapsed() >= HINT_EVERY);
-        if !is_new {
-            return;
-        }
-        if told.len() >= HINTS {
-            told.clear();
-        }
-        told.insert(peer, Instant::now());
-        tracing::warn!(
-            %peer,
-            "the peer drops this node's connection at once. If it runs LND, its slots for peers without a channel \
-             are probably taken: its operator raises `num-restricted-slots` in lnd.conf (100 by default) and restarts \
-             LND, or connects to this node from there. A channel between the two ends this for good. Until then \
-             messages reach it by other members"
-        );
-    }
+/// LND takes few inbound links from peers without a channel, and drops the others without a word.
+fn about_slots(peer: NodeId) -> String {
+    format!(
+        "{peer} drops this node's connection at once. If it runs LND, its slots for peers without a channel are probably \
+         taken: its operator raises `num-restricted-slots` in lnd.conf (100 by default) and restarts LND, or connects \
+         to this node from there. A channel between the two ends this for good. Until then messages reach it by other \
+         members"
+    )
 }
 
 /// Dials one address. The inner error is the peer's.
@@ -115,7 +93,7 @@ async fn dial(link: &Link, to: NodeId, address: &str) -> Result<Result<(), Strin
     }
 }
 
-/// Whether a new link is still there a moment later. LND lists a peer once both sides said `init`.
+/// Whether a new link is still there a moment later. It counts once both sides said `init`.
 async fn stands(link: &Link, to: NodeId) -> Result<bool, BackendError> {
     let until = Instant::now() + STANDS_AFTER;
     while Instant::now() < until {

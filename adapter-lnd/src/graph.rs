@@ -8,30 +8,54 @@ use hive_planner::graph::{Graph, GraphBuilder};
 use hive_types::{NodeId, ShortChannelId};
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::Response;
+use tonic::{Code, Response};
 
 /// LND takes seconds to put the whole graph together, a minute on a small machine.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
+/// LND tells the graph in one reply, which is whole in memory before anything is made of it, several times as
+/// large. Four times what that of the public network takes in 2026 (60 MB).
+const GRAPH_BYTES: usize = 256 << 20;
+
 const CALL: &str = "/lnrpc.Lightning/DescribeGraph";
 
+/// Reads the whole graph.
+///
+/// # Errors
+/// [`BackendError::Unfit`] where it is larger than memory allows.
 pub(crate) async fn read(link: &Link) -> Result<Arc<Graph>, BackendError> {
+    read_bounded(link, GRAPH_BYTES).await
+}
+
+pub(crate) async fn read_bounded(link: &Link, most: usize) -> Result<Arc<Graph>, BackendError> {
     let request = ChannelGraphRequest {
         include_unannounced: false,
     };
-    let mut client = link.lightning();
+    let mut client = link.lightning().max_decoding_message_size(most);
     let said = tokio::time::timeout(TIMEOUT, client.describe_graph(request)).await;
     let said = said.map_err(|_| {
         BackendError::Unreachable(format!("no graph in {} seconds", TIMEOUT.as_secs()))
     })?;
     let said = said
         .map(Response::into_inner)
-        .map_err(|status| link.error(CALL, &status))?;
+        .map_err(|status| match status.code() {
+            // Refused by its announced size, before a byte of it is taken.
+            Code::OutOfRange => too_large(most),
+            _ => link.error(CALL, &status),
+        })?;
     // Hundreds of thousands of ids: not where events wait.
     let built = tokio::task::spawn_blocking(move || build(&said)).await;
     built
         .map(Arc::new)
         .map_err(|error| BackendError::Reply(error.to_string()))
+}
+
+fn too_large(most: usize) -> BackendError {
+    BackendError::Unfit(format!(
+        "LND's graph takes more than {} MiB, too much to be held in memory beside the node. Nothing is planned; all \
+         else goes on. If this is the public network's, look for a newer release of the agent",
+        most >> 20
+    ))
 }
 
 /// What does not fit (an id that is none, say) is left out: the rest of the network is still there.

@@ -3,8 +3,9 @@
 use crate::connect::Link;
 use crate::convert::{features, node_id, unclear};
 use crate::proto::lnrpc::{GetInfoRequest, GetInfoResponse};
+use crate::warnings::Topic;
 use hive_node::backend::{BackendError, NodeInfo};
-use hive_types::{BlockHeight, NodeId};
+use hive_types::{BlockHeight, Network, NodeId};
 
 /// The oldest release that has every call: v0.18.0, of 2024, which brought inbound fees.
 pub(crate) const LEAST_VERSION: Version = Version(0, 18);
@@ -35,8 +36,8 @@ impl Version {
     }
 }
 
-/// What there is to say about a version, once.
-pub(crate) fn about_version(text: &str) -> Option<String> {
+/// What there is to say about a version that is not refused.
+fn about_version(text: &str) -> Option<String> {
     match Version::parse(text) {
         Some(version) if version > TRIED_VERSION => Some(format!(
             "LND {text} is newer than {TRIED_VERSION}, which this agent was tried with; look for a newer agent"
@@ -52,8 +53,11 @@ pub(crate) async fn ask(link: &Link) -> Result<GetInfoResponse, BackendError> {
     let said = link
         .ask(CALL, link.lightning().get_info(GetInfoRequest {}))
         .await?;
+    // At each answer: LND may be upgraded while the agent runs.
+    link.warnings
+        .say(Topic::Version, about_version(&said.version));
     match Version::parse(&said.version) {
-        Some(version) if version < LEAST_VERSION => Err(BackendError::Denied(format!(
+        Some(version) if version < LEAST_VERSION => Err(BackendError::Unfit(format!(
             "LND {} is too old; upgrade it to {LEAST_VERSION} or later",
             said.version
         ))),
@@ -67,8 +71,7 @@ pub(crate) fn own_id(said: &GetInfoResponse) -> Result<NodeId, BackendError> {
 
 /// The answer as backends give it.
 pub(crate) fn as_info(said: &GetInfoResponse) -> Result<NodeInfo, BackendError> {
-    let chain = said.chains.first().map_or("", |chain| &chain.network);
-    let network = chain.parse().map_err(|_| unclear("the network", chain))?;
+    let network = network(said)?;
     let addresses = said.uris.iter();
     Ok(NodeInfo {
         node_id: own_id(said)?,
@@ -83,6 +86,18 @@ pub(crate) fn as_info(said: &GetInfoResponse) -> Result<NodeInfo, BackendError> 
             .filter_map(|uri| uri.split_once('@'))
             .map(|(_, address)| address.to_owned())
             .collect(),
+    })
+}
+
+fn network(said: &GetInfoResponse) -> Result<Network, BackendError> {
+    let chain = said.chains.first();
+    let chain = chain.ok_or_else(|| unclear("the network", "not told"))?;
+    chain.network.parse().map_err(|_| {
+        BackendError::Unfit(format!(
+            "LND is on {}, and fleets are on mainnet, testnet, testnet4, signet and regtest alone; point lnd.host at an \
+             LND on one of these",
+            chain.network
+        ))
     })
 }
 
@@ -118,6 +133,12 @@ mod tests {
         assert_eq!(info.addresses, ["[::1]:9735"]);
         said.chains[0].network = "simnet".into();
         let error = as_info(&said).unwrap_err().to_string();
-        assert!(error.contains("the network is simnet"), "{error}");
+        assert!(error.contains("LND is on simnet"), "{error}");
+        assert!(
+            error.contains("testnet4, signet") && !error.contains("report"),
+            "{error}"
+        );
+        said.chains.clear();
+        assert!(matches!(as_info(&said), Err(BackendError::Reply(_))));
     }
 }

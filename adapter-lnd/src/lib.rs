@@ -39,6 +39,7 @@ mod proto;
 mod run;
 mod snapshot;
 mod streams;
+mod warnings;
 
 pub use backend::LndBackend;
 pub use connect::{Source, SourceError};

@@ -49,6 +49,7 @@ impl Failure {
             Self::Agent(
                 AgentError::Backend(_)
                 | AgentError::OtherNode { .. }
+                | AgentError::OtherNetwork { .. }
                 | AgentError::Control(_)
                 | AgentError::Proxy(_),
             ) => BAD_INPUT,
@@ -66,8 +67,6 @@ pub fn run(args: &[String], clock: impl FnOnce(BootId) -> Arc<dyn Clock>) -> Exi
     match dispatch(args, clock) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            tracing::error!("{failure}");
-            // The log may go elsewhere, or not be there yet.
             eprintln!("adapter-lnd: {failure}");
             ExitCode::from(failure.status())
         }
@@ -90,11 +89,17 @@ fn dispatch(args: &[String], clock: impl FnOnce(BootId) -> Arc<dyn Clock>) -> Re
         Wanted::Run(flags) => {
             let (config, home) = load(&flags)?;
             hive_node::log::init(&config.log).map_err(|error| Failure::Log(error.to_string()))?;
+            let to_file = config.log.file.is_some();
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
                 .build()?;
-            runtime.block_on(serve(&config, &home, clock))
+            let ended = runtime.block_on(serve(&config, &home, clock));
+            if let (Err(failure), true) = (&ended, to_file) {
+                // The standard error stream has it in any case.
+                tracing::error!("{failure}");
+            }
+            ended
         }
     }
 }

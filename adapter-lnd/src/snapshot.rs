@@ -171,7 +171,11 @@ pub(crate) async fn peers(link: &Link) -> Result<Vec<PeerView>, BackendError> {
     for peer in &said.peers {
         let node_id = node_id(&peer.pub_key)?;
         let features = features(&peer.features);
-        peers.insert(node_id, PeerView { node_id, features });
+        // LND lists a peer before it has heard its `init`, and drops some of them then. Nobody sends one without a
+        // feature.
+        if !features.is_empty() {
+            peers.insert(node_id, PeerView { node_id, features });
+        }
     }
     Ok(peers.into_values().collect())
 }

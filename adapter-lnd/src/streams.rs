@@ -13,6 +13,7 @@ use crate::proto::lnrpc::{
 };
 use crate::proto::routerrpc::SubscribeHtlcEventsRequest;
 use crate::snapshot::Reader;
+use crate::warnings::Topic;
 use hive_node::backend::{BackendError, BackendEvent, EventQueue, Patience};
 use hive_node::chance;
 use hive_types::limits::{FRAME_BYTES, MESSAGE_TYPE};
@@ -156,7 +157,10 @@ impl Streams {
         };
         match event.r#type() {
             EventType::PeerOffline => self.queue.push(BackendEvent::PeerDisconnected { peer }),
-            EventType::PeerOnline => self.queue.push_linked(peer, None),
+            EventType::PeerOnline => {
+                self.link.warnings.say(Topic::Slots(peer), None);
+                self.queue.push_linked(peer, None);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::store::{Store, StoreError};
 use crate::webhook::Webhook;
 use hive_core::{Change, ChangeSet, Event, Hive};
 use hive_types::limits::{BACKEND_RETRY, COMMAND_QUEUE};
-use hive_types::{BootId, NodeId};
+use hive_types::{BootId, Network, NodeId};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +22,9 @@ use tokio::sync::{broadcast, mpsc};
 
 /// The store's name for the node that it belongs to.
 const META_NODE: &str = "agent.node";
+
+/// The store's name for that node's network: one key makes the same node id on several.
+const META_NETWORK: &str = "agent.network";
 
 /// Why an agent does not run.
 #[derive(Debug, Error)]
@@ -47,6 +50,16 @@ pub enum AgentError {
         stored: String,
         /// Which node answers.
         found: NodeId,
+    },
+    /// The store was written on another network: its decisions and its ledger mean nothing here.
+    #[error("{} was written on {stored}, and the node is on {found}; name another data_dir, or connect to the node on {stored}", path.display())]
+    OtherNetwork {
+        /// The store.
+        path: PathBuf,
+        /// Which network it is of.
+        stored: String,
+        /// Which network the node is on.
+        found: Network,
     },
     /// The proxy.
     #[error(transparent)]
@@ -80,14 +93,13 @@ impl Agent {
         let server = ControlServer::bind(&config.control_socket)?;
         let info = wait_for(&*backend).await?;
         let restored = store.load()?;
-        let node = restored.meta.iter().find(|(name, _)| name == META_NODE);
-        claim(
-            &store,
-            node.map(|(_, bytes)| bytes.as_slice()),
-            info.node_id,
-        )?;
+        claim(&store, &restored.meta, &info)?;
         tracing::info!(node = %info.node_id, version = info.version, network = %info.network,
             store = %store.path().display(), boot = store.boot().get(), "starting");
+        if !info.synced {
+            tracing::warn!(height = %info.height, "the node has not caught up with the chain; messages go on \
+                meanwhile, and nothing is opened until it has");
+        }
         let clock = clock(store.boot());
         let seed = chance::secret().map_err(AgentError::Random)?;
         let machine = Hive::new(config.for_machine(&info), seed, restored, clock.now());
@@ -163,22 +175,38 @@ async fn wait_for(backend: &dyn LightningBackend) -> Result<NodeInfo, BackendErr
     }
 }
 
-/// A new store becomes this node's; another node's is refused.
-fn claim(store: &Store, stored: Option<&[u8]>, found: NodeId) -> Result<(), AgentError> {
-    let own = found.to_string();
-    match stored {
-        Some(stored) if stored == own.as_bytes() => Ok(()),
-        Some(stored) => Err(AgentError::OtherNode {
-            path: store.path().into(),
-            stored: String::from_utf8_lossy(stored).into_owned(),
-            found,
-        }),
-        None => {
-            let changes = vec![Change::Meta {
-                key: META_NODE.into(),
-                bytes: own.into_bytes(),
-            }];
-            Ok(store.apply(&ChangeSet { changes })?)
-        }
+/// A new store becomes this node's; another node's is refused, and so is one of another network.
+fn claim(store: &Store, meta: &[(String, Vec<u8>)], info: &NodeInfo) -> Result<(), AgentError> {
+    let path = || store.path().to_path_buf();
+    let (node, network) = (info.node_id.to_string(), info.network.to_string());
+    let known = |key: &str| {
+        let found = meta.iter().find(|(name, _)| name == key);
+        found.map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+    };
+    if let Some(stored) = known(META_NODE).filter(|stored| *stored != node) {
+        return Err(AgentError::OtherNode {
+            path: path(),
+            stored,
+            found: info.node_id,
+        });
+    }
+    if let Some(stored) = known(META_NETWORK).filter(|stored| *stored != network) {
+        return Err(AgentError::OtherNetwork {
+            path: path(),
+            stored,
+            found: info.network,
+        });
+    }
+    let own = [(META_NODE, node), (META_NETWORK, network)];
+    let new = own.into_iter().filter(|(key, _)| known(key).is_none());
+    let changes: Vec<Change> = new
+        .map(|(key, text)| Change::Meta {
+            key: key.into(),
+            bytes: text.into_bytes(),
+        })
+        .collect();
+    match changes.is_empty() {
+        true => Ok(()),
+        false => Ok(store.apply(&ChangeSet { changes })?),
     }
 }

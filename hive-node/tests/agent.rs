@@ -96,6 +96,27 @@ async fn what_can_not_be_read_is_an_alert_until_it_can() {
     running.await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn what_the_backend_warns_of_is_an_alert_until_it_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::in_folder(folder.path());
+    let node = FakeNode::with_key(7);
+    let agent = start(&config, node.clone()).await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(agent.run(async move {
+        let _ = stopped.await;
+    }));
+    let mut client = Client::connect(&config.control_socket).await.unwrap();
+    let told = |status: &Value| status["alerts"].to_string().contains("has expired");
+    assert!(!told(&status(&mut client).await));
+    *node.warnings.lock().unwrap() = vec!["its certificate has expired".into()];
+    assert!(told(&status(&mut client).await));
+    node.warnings.lock().unwrap().clear();
+    assert!(!told(&status(&mut client).await));
+    drop(stop);
+    running.await.unwrap().unwrap();
+}
+
 async fn status(client: &mut Client) -> Value {
     let status = client.call(CommandName::HiveStatus, &Value::Null).await;
     status.unwrap()["status"].clone()
@@ -132,4 +153,31 @@ async fn a_second_agent_and_another_node_are_refused() {
     let error = start(&config, other).await.err().unwrap().to_string();
     assert!(error.contains("belongs to node"), "{error}");
     assert!(error.contains("data_dir"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_of_another_network_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::in_folder(folder.path());
+    {
+        let store = hive_node::store::Store::open(folder.path()).unwrap();
+        let own = FakeNode::new(None).snapshot.lock().unwrap().node_id;
+        let meta = [
+            ("agent.node", own.to_string()),
+            ("agent.network", "signet".into()),
+        ];
+        let changes = meta.map(|(key, text)| hive_core::Change::Meta {
+            key: key.into(),
+            bytes: text.into_bytes(),
+        });
+        let changes = changes.into();
+        store.apply(&hive_core::ChangeSet { changes }).unwrap();
+    }
+    let error = start(&config, FakeNode::new(None)).await.err().unwrap();
+    assert!(matches!(error, AgentError::OtherNetwork { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("signet") && text.contains("data_dir"),
+        "{text}"
+    );
 }

@@ -1,7 +1,10 @@
 //! What the fuzz targets call: every reader of graphs, with what must hold for any text.
 
 use crate::graph::{Graph, NodeIndex};
-use crate::load::{LoadError, Loaded, load_csv, load_describegraph, load_listchannels};
+use crate::load::{
+    GossipStore, LoadError, Loaded, gossip, load_csv, load_describegraph, load_gossip_store,
+    load_listchannels,
+};
 use crate::routes::{Prices, SenderModel};
 use hive_types::Msat;
 use std::collections::BTreeSet;
@@ -24,6 +27,20 @@ pub fn load_cln_graph(data: &[u8]) {
 pub fn load_csv_graph(data: &[u8]) {
     let (nodes, channels) = split(data);
     check(load_csv(nodes, channels));
+}
+
+/// A file of gossip as it lies on the disk; and records within whose checksums are set right, so that what is
+/// in them is looked at. No more channels come out than are asked for, and what comes out can be searched.
+pub fn load_gossip(data: &[u8]) {
+    let mended = gossip::with_checksums(data);
+    for bytes in [data, &mended] {
+        let most = 8;
+        // Slices do not fail to be read.
+        if let Ok(GossipStore::Whole { graph, .. }) = load_gossip_store(bytes, most) {
+            assert!(graph.channel_count() <= most);
+            search(&graph);
+        }
+    }
 }
 
 fn split(data: &[u8]) -> (&[u8], &[u8]) {
@@ -65,6 +82,7 @@ mod tests {
     const DESCRIBEGRAPH: &[u8] = include_bytes!("../tests/data/describegraph.json");
     const LISTCHANNELS: &[u8] = include_bytes!("../tests/data/listchannels.json");
     const LISTNODES: &[u8] = include_bytes!("../tests/data/listnodes.json");
+    const GOSSIP: &[u8] = include_bytes!("../tests/data/gossip_store");
     const NODES: &[u8] = include_bytes!("../tests/data/nodes.csv");
     const CHANNELS: &[u8] = include_bytes!("../tests/data/channels.csv");
 
@@ -79,6 +97,18 @@ mod tests {
         let (first, second) = split(&pair);
         assert_eq!(channels(load_csv(first, second)), 3);
         load_csv_graph(&pair);
+        let mut wrong = GOSSIP.to_vec();
+        wrong[5] ^= 1;
+        for (bytes, channels) in [
+            (GOSSIP, 3),
+            (&wrong, 0),
+            (&gossip::with_checksums(&wrong), 3),
+        ] {
+            let Ok(GossipStore::Whole { graph, .. }) = load_gossip_store(bytes, 8) else {
+                panic!("not whole");
+            };
+            assert_eq!(graph.channel_count(), channels);
+        }
     }
 
     #[test]
@@ -97,6 +127,12 @@ mod tests {
                     target(&damaged);
                 }
             }
+        }
+        for at in (0..GOSSIP.len()).step_by(7) {
+            load_gossip(&GOSSIP[..at]);
+            let mut damaged = GOSSIP.to_vec();
+            damaged[at] ^= 0xff;
+            load_gossip(&damaged);
         }
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`graph`] | the public network, compact and immutable, with updates from gossip |
 //! | [`demand`] | who pays whom, and how much: seeded samples |
-//! | [`load`] | graphs from CSV tables, `lncli describegraph`, `lightning-cli listchannels` |
+//! | [`load`] | graphs from CSV tables, `lncli describegraph`, `lightning-cli listchannels`, a `gossip_store` |
 //! | [`routes`] | how senders weigh ways, Dijkstra, and routes priced to the millisatoshi |
 //! | [`targets`] | where the fleet opens, planned for all members, proposed by each for itself |
 //! | [`circulation`] | minimum-cost circulation in whole numbers |

@@ -6,11 +6,13 @@
 mod about;
 mod cln;
 mod compact;
+pub(crate) mod gossip;
 mod lnd;
 mod number;
 
 pub use cln::load_listchannels;
 pub use compact::load_csv;
+pub use gossip::{ChannelUpdate, GossipStore, channel_update, load_gossip_store};
 pub use lnd::load_describegraph;
 
 use crate::graph::{BuildError, Graph, GraphBuilder};

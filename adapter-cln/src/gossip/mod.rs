@@ -4,7 +4,6 @@
 //! The file is preferred: it has inbound fees and disabled directions, and reading it costs the node
 //! nothing.
 
-mod bolt7;
 mod fallback;
 mod store;
 
@@ -38,32 +37,20 @@ pub(crate) async fn read(rpc: &Rpc, path: &Path) -> Result<Graph, BackendError> 
     let file = path.to_owned();
     let read = tokio::task::spawn_blocking(move || store::read_file(&file)).await;
     match read {
-        Ok(Ok(read)) => {
-            if read.skipped > 0 {
-                tracing::debug!(
-                    records = read.skipped,
-                    "gossip that makes no sense was left out"
-                );
+        Ok(Ok((graph, skipped))) => {
+            if skipped > 0 {
+                tracing::debug!(records = skipped, "gossip that makes no sense was left out");
             }
-            Ok(read.graph)
+            Ok(graph)
         }
         // The node would tell of as many.
         Ok(Err(reason @ store::StoreError::TooLarge { .. })) => {
-            Err(BackendError::Refused(reason.to_string()))
+            Err(BackendError::Unfit(reason.to_string()))
         }
         Ok(Err(reason)) => {
             tracing::warn!(%reason, "the node is asked for the graph instead, without inbound fees");
             fallback::read(rpc).await
         }
         Err(reason) => Err(BackendError::Reply(format!("reading gossip: {reason}"))),
-    }
-}
-
-/// A `channel_update` outside of the file, with its type in front or, as some nodes send it, without.
-pub(crate) fn bare_update(bytes: &[u8]) -> Option<bolt7::Updated> {
-    let kind = bolt7::CHANNEL_UPDATE.to_be_bytes();
-    match bytes.strip_prefix(&kind) {
-        Some(update) => bolt7::channel_update(update),
-        None => bolt7::channel_update(bytes),
     }
 }

@@ -1,34 +1,12 @@
-//! The node's file of gossip.
-//!
-//! The node appends to it while it is read, marks records as deleted in place, and writes a new file when
-//! it starts. So what is not complete yet ends the reading without being an error, and a file that says
-//! that it has ended is opened again.
+//! The node's file of gossip, opened and read.
 
-use super::bolt7::{self, Bytes, CHANNEL_ANNOUNCEMENT, CHANNEL_UPDATE, NODE_ANNOUNCEMENT};
 use crate::limits::GRAPH_CHANNELS;
-use hive_planner::graph::{Graph, GraphBuilder};
-use hive_types::{NodeId, Sat, ShortChannelId};
-use std::collections::{BTreeMap, BTreeSet};
+use hive_planner::graph::Graph;
+use hive_planner::load::{GossipStore, load_gossip_store};
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
-
-/// Part of the first byte that changes with what old readers can't read.
-const MAJOR_MASK: u8 = 0xe0;
-
-/// Flags of a record.
-const DELETED: u16 = 0x8000;
-const COMPLETED: u16 = 0x2000;
-const DYING: u16 = 0x0800;
-
-/// First minor version whose records say when they are complete.
-const COMPLETED_SINCE: u8 = 15;
-
-/// Records that only this file has.
-const CHANNEL_AMOUNT: u16 = 4101;
-const DELETE_CHANNEL: u16 = 4103;
-const ENDED: u16 = 4105;
 
 /// How often a file that was replaced while it was read is opened again.
 const REOPENINGS: u32 = 3;
@@ -40,250 +18,75 @@ pub(super) enum StoreError {
     Io { path: PathBuf, reason: io::Error },
     #[error("{} has version {version}, which is not known; look for a newer Hive", path.display())]
     Version { path: PathBuf, version: u8 },
-    #[error("{} holds more than {most} channels, too many to be kept in memory beside the node; see that it is the public network's, and report this", path.display())]
+    #[error(
+        "{} holds more than {most} channels, too many to be held in memory beside the node. Nothing is planned; all else goes on. If this is the public network's, look for a newer Hive",
+        path.display()
+    )]
     TooLarge { path: PathBuf, most: usize },
     #[error("{} was replaced again and again while it was read", .0.display())]
     Restless(PathBuf),
 }
 
-/// What was read.
-#[derive(Debug)]
-pub(super) struct ReadGraph {
-    pub(super) graph: Graph,
-    /// Records that do not fit what came before them, or that nothing is made of.
-    pub(super) skipped: usize,
+/// Reads the graph from the file, and how many records made no sense.
+pub(super) fn read_file(path: &Path) -> Result<(Graph, usize), StoreError> {
+    read_bounded(path, GRAPH_CHANNELS)
 }
 
-/// Reads the graph from the file.
-pub(super) fn read_file(path: &Path) -> Result<ReadGraph, StoreError> {
+fn read_bounded(path: &Path, most: usize) -> Result<(Graph, usize), StoreError> {
     let failed = |reason| StoreError::Io {
         path: path.into(),
         reason,
     };
+    let at = path.to_path_buf();
     for _ in 0..REOPENINGS {
         let file = File::open(path).map_err(failed)?;
-        match read(BufReader::with_capacity(1 << 20, file)).map_err(failed)? {
-            End::Whole(read) => return Ok(read),
-            End::Replaced => {}
-            End::TooLarge => {
-                let (path, most) = (path.into(), GRAPH_CHANNELS);
-                return Err(StoreError::TooLarge { path, most });
-            }
-            End::Unknown(version) => {
-                let path = path.into();
-                return Err(StoreError::Version { path, version });
+        let from = BufReader::with_capacity(1 << 20, file);
+        match load_gossip_store(from, most).map_err(failed)? {
+            GossipStore::Whole { graph, skipped } => return Ok((graph, skipped)),
+            GossipStore::Replaced => {}
+            GossipStore::TooLarge => return Err(StoreError::TooLarge { path: at, most }),
+            GossipStore::Unknown(version) => {
+                return Err(StoreError::Version { path: at, version });
             }
         }
     }
-    Err(StoreError::Restless(path.into()))
-}
-
-/// How a reading ended.
-#[derive(Debug)]
-pub(super) enum End {
-    Whole(ReadGraph),
-    Replaced,
-    TooLarge,
-    Unknown(u8),
-}
-
-/// Reads one file to its end, or to the first record that is not whole.
-pub(super) fn read(from: impl Read) -> io::Result<End> {
-    read_bounded(from, GRAPH_CHANNELS)
-}
-
-fn read_bounded(mut from: impl Read, most_channels: usize) -> io::Result<End> {
-    let Some([version]) = exactly::<1>(&mut from)? else {
-        return Ok(End::Unknown(0));
-    };
-    if version & MAJOR_MASK != 0 {
-        return Ok(End::Unknown(version));
-    }
-    let mut draft = Draft::default();
-    let mut body = Vec::new();
-    while let Some(header) = header(&mut from)? {
-        body.resize(header.length.into(), 0);
-        if !fill(&mut from, &mut body)? {
-            break;
-        }
-        if header.flags & DELETED != 0 {
-            continue;
-        }
-        let is_complete = header.flags & COMPLETED != 0 || version < COMPLETED_SINCE;
-        if !is_complete || crc32c(header.timestamp, &body) != header.crc {
-            break;
-        }
-        if draft.add(&header, &body) == Some(Added::End) {
-            return Ok(End::Replaced);
-        }
-        if draft.ends.len() > most_channels {
-            return Ok(End::TooLarge);
-        }
-    }
-    Ok(End::Whole(draft.build()))
-}
-
-struct Header {
-    flags: u16,
-    length: u16,
-    crc: u32,
-    timestamp: u32,
-}
-
-fn header(from: &mut impl Read) -> io::Result<Option<Header>> {
-    let bytes = exactly::<12>(from)?;
-    Ok(bytes.and_then(|bytes| {
-        let mut rest = Bytes(&bytes);
-        Some(Header {
-            flags: rest.u16()?,
-            length: rest.u16()?,
-            crc: rest.u32()?,
-            timestamp: rest.u32()?,
-        })
-    }))
-}
-
-/// So many bytes; `None` at the end of the file, also in the middle of them.
-fn exactly<const N: usize>(from: &mut impl Read) -> io::Result<Option<[u8; N]>> {
-    let mut bytes = [0; N];
-    Ok(fill(from, &mut bytes)?.then_some(bytes))
-}
-
-fn fill(from: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
-    match from.read_exact(bytes) {
-        Ok(()) => Ok(true),
-        Err(reason) if reason.kind() == ErrorKind::UnexpectedEof => Ok(false),
-        Err(reason) => Err(reason),
-    }
-}
-
-/// What a record was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Added {
-    Part,
-    End,
-}
-
-/// The graph so far.
-#[derive(Default)]
-struct Draft {
-    builder: GraphBuilder,
-    ends: BTreeMap<ShortChannelId, [NodeId; 2]>,
-    /// Nodes that tell where they are.
-    addressed: BTreeSet<NodeId>,
-    /// Announced, its amount to come with the next record.
-    awaited: Option<bolt7::Announced>,
-    skipped: usize,
-}
-
-impl Draft {
-    /// Adds one record; `None` where it makes no sense here.
-    fn add(&mut self, header: &Header, record: &[u8]) -> Option<Added> {
-        let added = self.place(header, record);
-        if added.is_none() {
-            self.skipped += 1;
-        }
-        added
-    }
-
-    fn place(&mut self, header: &Header, record: &[u8]) -> Option<Added> {
-        let mut rest = Bytes(record);
-        let kind = rest.u16()?;
-        let awaited = self.awaited.take();
-        match kind {
-            // Closed on chain and kept for a few blocks: nothing is planned over it.
-            CHANNEL_ANNOUNCEMENT if header.flags & DYING != 0 => {}
-            CHANNEL_ANNOUNCEMENT => {
-                self.awaited = Some(bolt7::channel_announcement(rest.0)?);
-            }
-            CHANNEL_AMOUNT => {
-                if let Some(announced) = awaited {
-                    self.channel(announced, Sat::new(rest.u64()?))?;
-                }
-            }
-            CHANNEL_UPDATE => {
-                let updated = bolt7::channel_update(rest.0)?;
-                // One for a channel that is dying, or that is not ours to see.
-                if let Some(ends) = self.ends.get(&updated.scid) {
-                    let from = *ends.get(updated.from)?;
-                    let builder = &mut self.builder;
-                    builder
-                        .set_policy(updated.scid, from, &updated.policy)
-                        .ok()?;
-                }
-            }
-            NODE_ANNOUNCEMENT => {
-                let (node, is_addressed) = bolt7::node_announcement(rest.0)?;
-                match is_addressed {
-                    true => self.addressed.insert(node),
-                    false => self.addressed.remove(&node),
-                };
-            }
-            DELETE_CHANNEL => {
-                let scid = ShortChannelId::from_u64(rest.u64()?);
-                self.builder.remove_channel(scid);
-                self.ends.remove(&scid);
-            }
-            ENDED => return Some(Added::End),
-            _ => {}
-        }
-        Some(Added::Part)
-    }
-
-    fn channel(&mut self, announced: bolt7::Announced, capacity: Sat) -> Option<()> {
-        let bolt7::Announced { scid, ends } = announced;
-        for end in ends {
-            self.builder.add_node(end);
-        }
-        self.builder.add_channel(scid, ends, capacity).ok()?;
-        self.ends.insert(scid, ends);
-        Some(())
-    }
-
-    fn build(mut self) -> ReadGraph {
-        let silent: Vec<NodeId> = self
-            .builder
-            .nodes()
-            .filter(|node| !self.addressed.contains(node))
-            .collect();
-        for node in silent {
-            self.builder.set_addressless(node);
-        }
-        ReadGraph {
-            graph: self.builder.build(),
-            skipped: self.skipped,
-        }
-    }
-}
-
-/// The checksum of a record: CRC-32C (Castagnoli), begun with the record's timestamp.
-fn crc32c(start: u32, bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        let place = usize::from(crc.to_le_bytes()[0] ^ byte);
-        crc >> 8 ^ CRC_TABLE.get(place).copied().unwrap_or_default()
-    };
-    !bytes.iter().fold(!start, step)
-}
-
-const CRC_TABLE: [u32; 256] = crc_table();
-
-const fn crc_table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut byte: usize = 0;
-    while byte < 256 {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            let is_odd = crc & 1 == 1;
-            crc = crc >> 1 ^ if is_odd { 0x82f6_3b78 } else { 0 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
+    Err(StoreError::Restless(at))
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    /// Three channels, as lightningd v26.06.6 wrote them.
+    const FILE: &[u8] = include_bytes!("../../../hive-planner/tests/data/gossip_store");
+
+    #[test]
+    fn files_are_read_bounded_and_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gossip_store");
+        assert!(matches!(read_file(&path), Err(StoreError::Io { .. })));
+        std::fs::write(&path, FILE).unwrap();
+        let (graph, skipped) = read_file(&path).unwrap();
+        assert_eq!((graph.channel_count(), skipped), (3, 0));
+        let told = read_bounded(&path, 2).unwrap_err().to_string();
+        assert!(
+            told.contains("more than 2 channels") && told.contains("Nothing is planned"),
+            "{told}"
+        );
+        std::fs::write(&path, [0x30]).unwrap();
+        let told = read_file(&path).unwrap_err().to_string();
+        assert!(told.contains("version 48"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_ended_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gossip_store");
+        // A record of type 4105, which says that the file has ended, with its checksum.
+        let ended = [
+            16, 0x20, 0, 0, 2, 0xb6, 0x16, 0x5d, 0x9f, 0, 0, 0, 0, 0x10, 0x09,
+        ];
+        std::fs::write(&path, ended).unwrap();
+        assert!(matches!(read_file(&path), Err(StoreError::Restless(_))));
+    }
+}

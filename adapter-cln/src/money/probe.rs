@@ -3,12 +3,12 @@
 use super::payment::{self, Ended, Failure, Known};
 use super::{not_read, unknown};
 use crate::calls::Getinfo;
-use crate::gossip;
 use crate::hex;
 use crate::rpc::Rpc;
 use bitcoin::hashes::{Hash, sha256};
 use hive_node::backend::bolt4::failure_kind;
 use hive_node::backend::{ActError, Done, Fault, NotDone, ProbeFailure, ProbeFailureKind};
+use hive_planner::load::channel_update;
 use hive_types::{ChannelPolicy, Digest, Probe};
 
 /// `UPDATE`: the failure carries a `channel_update` (BOLT 4).
@@ -104,7 +104,7 @@ fn policy(failure: &Failure) -> Option<ChannelPolicy> {
     };
     let (length, update) = rest.get(before..)?.split_first_chunk::<2>()?;
     let update = update.get(..u16::from_be_bytes(*length).into())?;
-    let update = gossip::bare_update(update)?;
+    let update = channel_update(update)?;
     let is_same = failure
         .erring_channel
         .is_none_or(|channel| channel == update.scid);

@@ -1,5 +1,6 @@
 //! The connection to LND: one HTTP/2 channel that comes back by itself, a macaroon on each call.
 
+mod expiry;
 mod source;
 mod status;
 mod tls;
@@ -9,6 +10,7 @@ pub use source::{Source, SourceError};
 pub(crate) use status::{as_error, is_lost};
 
 use crate::proto::{chainrpc, invoicesrpc, lnrpc, routerrpc, walletrpc};
+use crate::warnings::Warnings;
 use data_encoding::HEXLOWER;
 use hive_node::backend::BackendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +26,8 @@ use tonic::{Request, Response, Status};
 /// the ones that search its database in seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes of a reply: the whole graph takes some 60 MB today, and a flood must end somewhere.
+/// Bytes of a reply other than the graph: a large node's lists of all that it ever did, and a flood must end
+/// somewhere.
 const REPLY_BYTES: usize = 512 << 20;
 
 /// An idle connection is asked for a sign of life this often. LND takes no offence above five seconds.
@@ -70,6 +73,7 @@ impl Interceptor for Macaroon {
 pub(crate) struct Link {
     channel: Channel,
     shared: Arc<Mutex<Shared>>,
+    pub(crate) warnings: Arc<Warnings>,
 }
 
 impl Link {
@@ -89,11 +93,14 @@ impl Link {
             .keep_alive_while_idle(true)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES);
-        let (connecting, seen) = (Arc::new(source), shared.clone());
-        let connector = tower::service_fn(move |_| connect(connecting.clone(), seen.clone()));
+        let warnings = Arc::<Warnings>::default();
+        let (connecting, seen, told) = (Arc::new(source), shared.clone(), warnings.clone());
+        let connector =
+            tower::service_fn(move |_| connect(connecting.clone(), seen.clone(), told.clone()));
         Ok(Self {
             channel: endpoint.connect_with_connector_lazy(connector),
             shared,
+            warnings,
         })
     }
 
@@ -173,12 +180,16 @@ impl Link {
 type Stream = hyper_util::rt::TokioIo<tokio_rustls::client::TlsStream<tokio::net::TcpStream>>;
 
 /// One connection. Credentials are read anew: an LND that started again may have other ones.
-async fn connect(source: Arc<Source>, shared: Arc<Mutex<Shared>>) -> Result<Stream, ConnectError> {
+async fn connect(
+    source: Arc<Source>,
+    shared: Arc<Mutex<Shared>>,
+    warnings: Arc<Warnings>,
+) -> Result<Stream, ConnectError> {
     let refreshed = source
         .macaroon()
         .and_then(|bytes| take_macaroon(&shared, bytes));
     let connected = match refreshed {
-        Ok(()) => tls::connect(&source).await,
+        Ok(()) => tls::connect(&source, warnings).await,
         Err(error) => Err(error.into()),
     };
     held(&shared).failure = connected.as_ref().err().cloned();

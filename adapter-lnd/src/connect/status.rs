@@ -65,7 +65,7 @@ pub(crate) fn as_error(call: &str, status: &Status) -> BackendError {
         ));
     }
     match status.code() {
-        Code::Unimplemented => BackendError::Denied(format!(
+        Code::Unimplemented => BackendError::Unfit(format!(
             "this LND has no {call}; take a release of {} or later",
             crate::info::LEAST_VERSION
         )),

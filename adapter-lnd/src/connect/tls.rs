@@ -1,6 +1,8 @@
 //! One TLS connection to LND, whose self-signed certificate is pinned.
 
+use super::expiry::days_expired;
 use super::source::{Source, SourceError};
+use crate::warnings::{Topic, Warnings};
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -50,12 +52,27 @@ impl ConnectError {
     }
 }
 
-/// Accepts the pinned certificates alone. Neither names nor dates count, as the certificate itself is
-/// known; that the server holds its key is checked as ever.
+/// Accepts the pinned certificates alone. Names do not count, as the certificate itself is known; that the
+/// server holds its key is checked as ever. One whose time is over is told and accepted: it is known as well as
+/// before, LND goes on showing it until it starts anew, and a member that leaves its fleet over a date helps nobody.
 #[derive(Debug)]
 struct Pinned {
     certificates: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
+    warnings: Arc<Warnings>,
+}
+
+fn about_expired(days: u64) -> String {
+    let since = match days {
+        0 => "less than a day ago".to_owned(),
+        1 => "a day ago".to_owned(),
+        days => format!("{days} days ago"),
+    };
+    format!(
+        "LND's certificate has expired, {since}: lncli and others refuse it, and LND makes a new one only when it \
+         starts. Restart LND; where it keeps the old one, delete its tls.cert and tls.key before. If lnd.cert names a copy, \
+         copy the new tls.cert there. The agent goes on meanwhile"
+    )
 }
 
 impl ServerCertVerifier for Pinned {
@@ -65,12 +82,15 @@ impl ServerCertVerifier for Pinned {
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
-        _: UnixTime,
+        now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.certificates.iter().any(|pinned| pinned == end_entity) {
-            true => Ok(ServerCertVerified::assertion()),
-            false => Err(CertificateError::ApplicationVerificationFailure.into()),
+        if !self.certificates.iter().any(|pinned| pinned == end_entity) {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
         }
+        let expired = days_expired(end_entity, now.as_secs());
+        self.warnings
+            .say(Topic::Certificate, expired.map(about_expired));
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -102,9 +122,10 @@ impl ServerCertVerifier for Pinned {
 /// Connects. The certificate is read at each call: after LND made a new one, the file has it.
 pub(super) async fn connect(
     source: &Source,
+    warnings: Arc<Warnings>,
 ) -> Result<TokioIo<TlsStream<TcpStream>>, ConnectError> {
     let authority = source.authority();
-    let config = client_config(source.certificates()?)?;
+    let config = client_config(source.certificates()?, warnings)?;
     let refused = |reason: String| ConnectError::Refused {
         authority: authority.clone(),
         reason,
@@ -135,11 +156,15 @@ pub(super) async fn connect(
     }
 }
 
-fn client_config(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ConnectError> {
+fn client_config(
+    certificates: Vec<CertificateDer<'static>>,
+    warnings: Arc<Warnings>,
+) -> Result<ClientConfig, ConnectError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Pinned {
         certificates,
         provider: provider.clone(),
+        warnings,
     };
     let versions =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -1,6 +1,7 @@
 //! A server that plays LND, for tests that need no node: it answers what it is told to.
 
 mod tests;
+mod unfit;
 mod wire;
 
 use crate::connect::{Link, held};
@@ -46,9 +47,15 @@ pub(crate) struct Script {
     /// Says so to every call.
     pub(crate) refuses: Option<Status>,
     pub(crate) graph: ChannelGraph,
+    /// What it calls its version; an empty text stands for a release that was tried.
+    pub(crate) version: String,
     /// Methods that the macaroon does not allow.
     pub(crate) denied: Vec<&'static str>,
     pub(crate) payment: Option<Payment>,
+    /// How an attempt along a route ends.
+    pub(crate) attempt: Option<HtlcAttempt>,
+    /// Hashes of payments that were deleted.
+    pub(crate) deleted: Vec<Vec<u8>>,
     pub(crate) unspent: Vec<Utxo>,
     pub(crate) leased: Vec<OutPoint>,
     pub(crate) lease_id: Vec<u8>,
@@ -110,7 +117,10 @@ impl Lightning for Fake {
         self.heard("GetInfo", &request)?;
         Ok(Response::new(GetInfoResponse {
             identity_pubkey: NODE.into(),
-            version: "0.21.2-beta".into(),
+            version: match held(&self.script).version.as_str() {
+                "" => "0.21.2-beta".into(),
+                other => other.into(),
+            },
             block_height: TIP,
             synced_to_chain: true,
             chains: vec![Chain {
@@ -132,16 +142,37 @@ impl Lightning for Fake {
         }
     }
 
-    async fn describe_graph(&self, request: Request<ChannelGraphRequest>) -> Answer<ChannelGraph> {
-        self.heard("DescribeGraph", &request)?;
-        Ok(Response::new(held(&self.script).graph.clone()))
-    }
-
     async fn list_peers(&self, request: Request<ListPeersRequest>) -> Answer<ListPeersResponse> {
         self.heard("ListPeers", &request)?;
         Ok(Response::new(ListPeersResponse {
             peers: held(&self.script).peers.clone(),
         }))
+    }
+
+    async fn connect_peer(
+        &self,
+        request: Request<ConnectPeerRequest>,
+    ) -> Answer<ConnectPeerResponse> {
+        self.heard("ConnectPeer", &request)?;
+        Ok(Response::new(ConnectPeerResponse {}))
+    }
+
+    async fn describe_graph(&self, request: Request<ChannelGraphRequest>) -> Answer<ChannelGraph> {
+        self.heard("DescribeGraph", &request)?;
+        Ok(Response::new(held(&self.script).graph.clone()))
+    }
+
+    async fn delete_payment(
+        &self,
+        request: Request<DeletePaymentRequest>,
+    ) -> Answer<DeletePaymentResponse> {
+        self.heard("DeletePayment", &request)?;
+        let mut script = held(&self.script);
+        if script.denied.contains(&"/lnrpc.Lightning/DeletePayment") {
+            return Err(Status::unknown("permission denied"));
+        }
+        script.deleted.push(request.into_inner().payment_hash);
+        Ok(Response::new(DeletePaymentResponse {}))
     }
 
     async fn list_channels(
@@ -244,7 +275,9 @@ impl Router for Fake {
 
     async fn send_to_route_v2(&self, request: Request<SendToRouteRequest>) -> Answer<HtlcAttempt> {
         self.heard("SendToRouteV2", &request)?;
-        Err(Status::already_exists("payment already exists"))
+        let attempt = held(&self.script).attempt.clone();
+        let attempt = attempt.ok_or_else(|| Status::already_exists("payment already exists"))?;
+        Ok(Response::new(attempt))
     }
 
     async fn subscribe_htlc_events(
@@ -349,10 +382,15 @@ impl Stand {
             port: 0,
             process: None,
         };
-        let identity = Identity::new();
-        stand.write_certificate(&identity);
-        stand.start(&identity).await;
+        stand.show(&Identity::new()).await;
         stand
+    }
+
+    /// Starts with another certificate, and writes it down.
+    pub(crate) async fn show(&mut self, identity: &Identity) {
+        self.kill();
+        self.write_certificate(identity);
+        self.start(identity).await;
     }
 
     pub(crate) fn certificate(&self) -> std::path::PathBuf {

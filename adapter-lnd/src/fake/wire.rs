@@ -1,6 +1,6 @@
 //! TLS for the server that plays LND, and certificates as LND makes them.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use std::io;
@@ -22,6 +22,16 @@ pub(crate) struct Identity(CertifiedKey<rcgen::KeyPair>);
 impl Identity {
     pub(crate) fn new() -> Self {
         Self(generate_simple_self_signed(vec!["localhost".into()]).unwrap())
+    }
+
+    /// One whose time is over.
+    pub(crate) fn expired() -> Self {
+        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 3, 1);
+        let signing_key = KeyPair::generate().unwrap();
+        let cert = params.self_signed(&signing_key).unwrap();
+        Self(CertifiedKey { cert, signing_key })
     }
 
     pub(crate) fn pem(&self) -> String {

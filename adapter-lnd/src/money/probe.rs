@@ -4,7 +4,7 @@ use super::route::{Attempted, End, attempt, route};
 use crate::connect::Link;
 use crate::info;
 use crate::proto::lnrpc::failure::FailureCode;
-use crate::proto::lnrpc::{ChannelUpdate, Failure};
+use crate::proto::lnrpc::{ChannelUpdate, DeletePaymentRequest, Failure};
 use bitcoin::hashes::{Hash, sha256};
 use hive_node::backend::bolt4::failure_kind;
 use hive_node::backend::{ActError, Done, Fault, NotDone, ProbeFailure, ProbeFailureKind};
@@ -27,7 +27,10 @@ pub(super) async fn execute(link: &Link, probe: &Probe, hash: Digest) -> Result<
     let address = sha256::Hash::hash(hash.as_bytes()).to_byte_array();
     let wanted = route(&probe.hops, tip, address.to_vec())?;
     match attempt(link, hash, wanted, PATIENCE).await {
-        Ok(Some(End::Failed(failure))) => judge(&probe.hops, &failure),
+        Ok(Some(End::Failed(failure))) => {
+            forget(link, hash).await;
+            judge(&probe.hops, &failure)
+        }
         // Nobody knows a preimage that was thrown away.
         Ok(Some(End::Paid(_))) => Ok(Done::Probed {
             arrived: true,
@@ -41,6 +44,22 @@ pub(super) async fn execute(link: &Link, probe: &Probe, hash: Digest) -> Result<
         })),
         Err(Attempted::Refused(said)) => Err(NotDone::new(Fault::Node, said).into()),
         Err(lost @ Attempted::Unknown(_)) => Err(lost.or_unknown()),
+    }
+}
+
+/// LND keeps every failed payment; probes come each hour, and are none to the operator. One that is left is no
+/// harm: whether it is there changes nothing that [`reconcile`](super::payment::reconcile) finds.
+async fn forget(link: &Link, hash: Digest) {
+    let request = DeletePaymentRequest {
+        payment_hash: hash.as_bytes().to_vec(),
+        failed_htlcs_only: false,
+    };
+    let mut client = link.lightning();
+    if let Err(status) = link.wait(client.delete_payment(request)).await {
+        tracing::debug!(
+            reason = status.message(),
+            "a probe stays in LND's list of payments"
+        );
     }
 }
 
@@ -130,6 +149,10 @@ fn inbound(records: &[u8]) -> (i32, i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connect::held;
+    use crate::fake::Stand;
+    use crate::proto::lnrpc::HtlcAttempt;
+    use crate::proto::lnrpc::htlc_attempt::HtlcStatus;
     use hive_types::NodeId;
 
     fn hops() -> Vec<RouteHop> {
@@ -144,6 +167,36 @@ mod tests {
             }
         };
         vec![hop(1), hop(2), hop(3)]
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_came_back_is_forgotten_where_lnd_lets_it() {
+        let stand = Stand::new().await;
+        let link = stand.link();
+        held(&stand.fake.script).attempt = Some(HtlcAttempt {
+            status: HtlcStatus::Failed.into(),
+            failure: Some(failure(1, 3)),
+            ..HtlcAttempt::default()
+        });
+        let probe = Probe {
+            amount: Msat::new(1_000),
+            hops: hops(),
+        };
+        for (is_denied, hash) in [(false, [1; 32]), (true, [2; 32])] {
+            if is_denied {
+                held(&stand.fake.script).denied = vec!["/lnrpc.Lightning/DeletePayment"];
+            }
+            let hash = Digest::from_bytes(hash);
+            let done = execute(&link, &probe, hash).await.unwrap();
+            assert!(matches!(done, Done::Probed { arrived: true, .. }));
+        }
+        assert_eq!(held(&stand.fake.script).deleted, [vec![1; 32]]);
+        // One that may still be under way is left alone.
+        held(&stand.fake.script).attempt = Some(HtlcAttempt::default());
+        let hash = Digest::from_bytes([3; 32]);
+        let done = execute(&link, &probe, hash).await.unwrap();
+        assert!(matches!(done, Done::Probed { arrived: false, .. }));
+        assert_eq!(stand.fake.asked("DeletePayment"), 2);
     }
 
     fn failure(code: i32, failure_source_index: u32) -> Failure {

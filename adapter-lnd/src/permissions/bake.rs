@@ -25,7 +25,7 @@ pub(crate) fn for_mode(
 pub(crate) fn uris(capabilities: &BTreeSet<Capability>) -> BTreeSet<&'static str> {
     let calls = capabilities
         .iter()
-        .flat_map(|capability| capability.calls());
+        .flat_map(|capability| capability.calls().iter().chain(capability.extras()));
     calls.map(|call| call.method).collect()
 }
 
@@ -115,6 +115,7 @@ mod tests {
         assert!(words.iter().all(|word| word.starts_with("uri:/")), "{line}");
         assert_eq!(words.len(), words.iter().collect::<BTreeSet<_>>().len());
         assert!(!line.contains("CloseChannel"), "{line}");
+        assert!(line.contains("uri:/lnrpc.Lightning/DeletePayment"));
     }
 
     #[test]

@@ -100,6 +100,9 @@ const PROBE: &[Call] = &[
     call("/routerrpc.Router/TrackPaymentV2", "offchain", "read"),
 ];
 
+/// What tidies up after probes. The agent does without where an older macaroon lacks it.
+const PROBE_TIDY: &[Call] = &[call("/lnrpc.Lightning/DeletePayment", "offchain", "write")];
+
 impl Capability {
     /// Each, the needed one first.
     pub(crate) const ALL: [Self; 5] = [
@@ -160,6 +163,14 @@ impl Capability {
             Self::Open => OPEN,
             Self::Rebalance => REBALANCE,
             Self::Probe => PROBE,
+        }
+    }
+
+    /// Calls that are good to have: nothing is switched off without them.
+    pub(crate) const fn extras(self) -> &'static [Call] {
+        match self {
+            Self::Probe => PROBE_TIDY,
+            _ => &[],
         }
     }
 

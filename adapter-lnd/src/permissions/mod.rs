@@ -8,6 +8,7 @@ pub(crate) use capability::Capability;
 
 use crate::connect::{Link, held};
 use crate::proto::lnrpc::{CheckMacPermRequest, MacaroonPermission};
+use crate::warnings::Topic;
 use capability::{CHECK, Call};
 use hive_node::backend::{BackendError, Fault, NotDone};
 use hive_types::ActionKind;
@@ -33,15 +34,17 @@ impl Grants {
                 }
             }
         }
+        let lacking: Vec<String> = missing
+            .iter()
+            .filter(|(one, _)| matches!(one, Capability::Member | Capability::Fees))
+            .map(|(one, calls)| lacks(*one, calls))
+            .collect();
+        let lacking = (!lacking.is_empty()).then(|| lacking.join("; "));
+        link.warnings.say(Topic::Macaroon, lacking);
         let before = std::mem::replace(&mut *held(&self.0), missing.clone());
         for (capability, calls) in &missing {
             if before.get(capability) != Some(calls) {
-                let (name, about) = (capability.name(), capability.about());
-                tracing::warn!(
-                    ?calls,
-                    "switched off: the macaroon does not let the agent {about}; {}",
-                    advice(name)
-                );
+                tracing::warn!("switched off: {}", lacks(*capability, calls));
             }
         }
         for capability in before.keys().filter(|one| !missing.contains_key(one)) {
@@ -55,27 +58,27 @@ impl Grants {
         let capability = Capability::of(kind);
         match held(&self.0).contains_key(&capability) {
             false => Ok(()),
-            true => Err(NotDone::new(
-                Fault::Operator,
-                format!(
-                    "the macaroon does not let the agent {}; {}",
-                    capability.about(),
-                    advice(capability.name())
-                ),
-            )),
+            true => Err(NotDone::new(Fault::Operator, lacks(capability, &[]))),
         }
     }
 }
 
-fn advice(name: &str) -> String {
-    match Capability::find(name) {
-        Some(Capability::Member | Capability::Fees) => {
+/// What is switched off, and what to do.
+fn lacks(capability: Capability, calls: &[&str]) -> String {
+    let (name, about) = (capability.name(), capability.about());
+    let named = match calls {
+        [] => String::new(),
+        calls => format!(" (it lacks {})", calls.join(", ")),
+    };
+    let advice = match capability {
+        Capability::Member | Capability::Fees => {
             "bake one with the line that `adapter-lnd macaroon` prints".to_owned()
         }
         _ => format!(
             "bake one with the line that `adapter-lnd macaroon --allow {name}` prints if you want that"
         ),
-    }
+    };
+    format!("the macaroon does not let the agent {about}{named}; {advice}")
 }
 
 /// `None` when LND does not answer such questions with this macaroon.

@@ -108,4 +108,10 @@ pub trait LightningBackend: Send + Sync {
     /// [`BackendError`] when the node's streams ended; the caller waits and calls again, and the first
     /// event of new streams is [`BackendEvent::Restarted`].
     async fn next_event(&self) -> Result<BackendEvent, BackendError>;
+
+    /// What the operator should know of the node or of the way to it while both work, each a line that says
+    /// what to do. `hive-status` shows them; one that is over is not among them any more.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

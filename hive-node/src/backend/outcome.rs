@@ -91,6 +91,9 @@ pub enum BackendError {
     /// The agent may not do this.
     #[error("the node does not allow this: {0}")]
     Denied(String),
+    /// The node is none that the agent can work with as it is: its version, its network, its size.
+    #[error("this node can't be used so: {0}")]
+    Unfit(String),
     /// The node refuses the call as it stands.
     #[error("the node refused: {0}")]
     Refused(String),
@@ -105,7 +108,7 @@ impl BackendError {
         match self {
             Self::Unreachable(_) => Fault::Node,
             Self::NotConnected(_) | Self::PeerUnreachable { .. } => Fault::PeerAway,
-            Self::Denied(_) => Fault::Operator,
+            Self::Denied(_) | Self::Unfit(_) => Fault::Operator,
             Self::Refused(_) | Self::Reply(_) => Fault::Agent,
         }
     }

@@ -401,6 +401,7 @@ impl<M: Machine> Driver<M> {
         };
         if let Ok(Reply::Status(status)) = &mut reply {
             status.alerts.extend(self.reads.alerts());
+            status.alerts.extend(self.around.backend.warnings());
             let webhook = self.webhook.as_ref();
             let told = webhook.map(|webhook| webhook.now().alerts());
             status.alerts.extend(told.unwrap_or_default());

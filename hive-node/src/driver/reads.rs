@@ -181,9 +181,16 @@ impl Reads {
     }
 
     async fn wait(&self, patience: &mut Patience, what: &'static str, reason: &BackendError) {
-        let span = patience.next_wait();
-        self.failures().insert(what, reason.to_string());
-        tracing::warn!(what, %reason, again_in = %span, "the node could not be read");
+        let span = match reason {
+            // The graph of a node that has too much of it costs the node seconds each time.
+            BackendError::Unfit(_) => GRAPH_SPACING,
+            _ => patience.next_wait(),
+        };
+        let told = self.failures().insert(what, reason.to_string());
+        // A node may be away for a night: one line for each reason, not for each try.
+        if told.is_none_or(|told| told != reason.to_string()) {
+            tracing::warn!(what, %reason, "the node could not be read; the agent tries on");
+        }
         self.clock
             .sleep_until(self.clock.now().elapsed.plus(span))
             .await;

@@ -108,6 +108,8 @@ pub(crate) struct FakeNode {
     pub(crate) graph: Mutex<Arc<Graph>>,
     /// Why the graph can't be read, while it can't.
     pub(crate) no_graph: Mutex<Option<BackendError>>,
+    /// What the operator should know.
+    pub(crate) warnings: Mutex<Vec<String>>,
     /// What was permitted and executed, in order.
     pub(crate) executed: Mutex<Vec<Action>>,
     pub(crate) executions: Mutex<VecDeque<Result<Done, ActError>>>,
@@ -142,6 +144,7 @@ impl FakeNode {
             snapshot: Mutex::new(snapshot(&[])),
             graph: Mutex::default(),
             no_graph: Mutex::default(),
+            warnings: Mutex::default(),
             executed: Mutex::default(),
             executions: Mutex::default(),
             reconciliations: Mutex::default(),
@@ -263,6 +266,10 @@ impl LightningBackend for FakeNode {
     async fn next_event(&self) -> Result<BackendEvent, BackendError> {
         let event = self.events.lock().await.recv().await;
         event.ok_or_else(|| BackendError::Unreachable("the test is over".into()))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap().clone()
     }
 }
 

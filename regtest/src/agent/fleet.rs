@@ -7,6 +7,7 @@ use hive_core::{Member, Reply, Status};
 use hive_node::control::CommandName;
 use hive_types::{NodeId, Tier};
 use serde_json::{Value, json};
+use std::fs;
 
 /// What operators say to several agents.
 impl World {
@@ -131,6 +132,50 @@ impl World {
             })?;
         }
         Ok(())
+    }
+
+    /// Waits until `hive-status` has an alert with these words.
+    ///
+    /// # Errors
+    /// When it never has.
+    pub fn alerted(&self, place: usize, words: &str) -> Outcome {
+        self.alert(place, words, true)
+    }
+
+    /// Waits until `hive-status` has no alert with these words any more.
+    ///
+    /// # Errors
+    /// When it keeps it.
+    pub fn relieved(&self, place: usize, words: &str) -> Outcome {
+        self.alert(place, words, false)
+    }
+
+    fn alert(&self, place: usize, words: &str, expected: bool) -> Outcome {
+        let what = if expected { "warns" } else { "does not warn" };
+        wait::until(format!("agent {place} {what} of {words:?}"), || {
+            let alerts = self.status(place)?.alerts;
+            let is_told = alerts.iter().any(|alert| alert.contains(words));
+            ensure(is_told == expected, || format!("{alerts:?}"))
+        })
+    }
+
+    /// How many lines of an agent's log have these words.
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn lines_with(&self, place: usize, words: &str) -> Outcome<usize> {
+        self.lines(place, |line| line.contains(words))
+    }
+
+    /// How many lines of an agent's log are such.
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn lines(&self, place: usize, is_such: impl Fn(&str) -> bool) -> Outcome<usize> {
+        let log = self.agent_at(place).log();
+        let text = fs::read(log).during(log.display())?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().filter(|line| is_such(line)).count())
     }
 
     /// Waits until these members agree on decisions and records.

@@ -328,6 +328,16 @@ impl World {
         Ok(())
     }
 
+    /// Takes a setting back.
+    ///
+    /// # Errors
+    /// When there is no agent.
+    pub fn unset(&mut self, place: usize, name: &str) -> Outcome {
+        let agent = self.agents.get_mut(&place).during("an agent")?;
+        agent.environment.remove(&variable(name));
+        Ok(())
+    }
+
     /// Gives an agent a command over its socket, as `hive` does, and returns the answer's JSON.
     ///
     /// # Errors

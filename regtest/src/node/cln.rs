@@ -94,6 +94,23 @@ impl Cln {
         self.network_folder().join("lightning-rpc")
     }
 
+    /// Tells the node that the chain is behind, or has caught up.
+    ///
+    /// # Errors
+    /// When the file that says so can't be written.
+    pub fn set_behind(&self, is_behind: bool) -> Outcome {
+        let file = self.behind();
+        let done = match is_behind {
+            true => fs::write(&file, ""),
+            false => fs::remove_file(&file),
+        };
+        done.during(file.display())
+    }
+
+    fn behind(&self) -> PathBuf {
+        self.folder.join("chain-is-behind")
+    }
+
     /// The folder of its network, in its own.
     pub fn network_folder(&self) -> PathBuf {
         self.folder.join("regtest")
@@ -186,7 +203,11 @@ impl Node for Cln {
             .arg(format!("--plugin={}", self.chain_plugin.display()))
             .args(self.plugin.iter().map(|path| format!("--plugin={path}")))
             .args(&self.options)
-            .envs(plugin::environment(&self.chain, &self.hold_file()));
+            .envs(plugin::environment(
+                &self.chain,
+                &self.hold_file(),
+                &self.behind(),
+            ));
         self.running = Some(Service::start(
             &self.guard,
             &self.name,

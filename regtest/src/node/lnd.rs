@@ -1,5 +1,7 @@
 //! LND, driven over REST.
 
+mod wallet;
+
 use super::json::{flag, list, parsed, small, text};
 use super::{ChannelSeen, Info, Kind, Node, Open, PolicySeen};
 use crate::chain::Access;
@@ -16,10 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-/// The least that a running LND wants besides its folder and addresses: no wallet password, no other network, and gossip
-/// without its usual batching of minutes.
-const OPTIONS: [&str; 11] = [
-    "--noseedbackup",
+/// The least that a running LND wants besides its folder and addresses: no other network, and gossip without its usual
+/// batching of minutes.
+const OPTIONS: [&str; 10] = [
     "--bitcoin.regtest",
     "--bitcoin.node=btcd",
     "--nobootstrap",
@@ -48,6 +49,8 @@ pub struct Lnd {
     chain: Access,
     ports: Ports,
     options: Vec<String>,
+    /// Of a wallet that someone unlocks at each start; without one LND makes and opens it by itself.
+    password: Option<String>,
     running: Option<Service>,
     rest: Option<Http>,
 }
@@ -85,6 +88,7 @@ impl Lnd {
             chain: chain.clone(),
             ports,
             options: Vec::new(),
+            password: None,
             running: None,
             rest: None,
         })
@@ -196,6 +200,7 @@ impl Node for Lnd {
         let mut command = Command::new(&self.program);
         command
             .args(OPTIONS)
+            .args(self.password.is_none().then_some("--noseedbackup"))
             .arg(format!("--lnddir={}", self.folder.display()))
             .arg(format!("--alias={}", self.name))
             .arg(format!("--listen={}", self.address()))
@@ -414,6 +419,10 @@ impl Node for Lnd {
     }
 
     fn as_lnd(&self) -> Option<&Lnd> {
+        Some(self)
+    }
+
+    fn as_lnd_mut(&mut self) -> Option<&mut Lnd> {
         Some(self)
     }
 }

@@ -238,6 +238,11 @@ pub trait Node: Send + Sync + fmt::Debug {
         None
     }
 
+    /// The LND, if it is one, to change how it starts.
+    fn as_lnd_mut(&mut self) -> Option<&mut Lnd> {
+        None
+    }
+
     /// The Core Lightning node, if it is one.
     fn as_cln(&self) -> Option<&Cln> {
         None

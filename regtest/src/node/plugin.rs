@@ -20,6 +20,10 @@ pub(crate) const NAME: &str = "hive-chain-plugin";
 const ADDRESS: &str = "REGTEST_BTCD_ADDRESS";
 const USER: &str = "REGTEST_BTCD_USER";
 const PASSWORD: &str = "REGTEST_BTCD_PASSWORD";
+const BEHIND: &str = "REGTEST_CHAIN_BEHIND";
+
+/// Blocks that the chain is said to have beyond those that are there, while it is said to be behind.
+const BLOCKS_BEHIND: u64 = 100;
 
 /// The file that has broadcasts held up, as `before` or `after`.
 const HOLD: &str = "REGTEST_HOLD_FILE";
@@ -44,9 +48,15 @@ const METHODS: [(&str, &[&str]); 5] = [
 ];
 
 /// The environment that tells the plugin where btcd is.
-pub(super) fn environment(access: &Access, hold: &Path) -> [(&'static str, String); 4] {
+/// While the file `behind` is there, the chain is said to be behind; `hold` says which broadcasts are held up.
+pub(super) fn environment(
+    access: &Access,
+    hold: &Path,
+    behind: &Path,
+) -> [(&'static str, String); 5] {
     [
         (HOLD, hold.display().to_string()),
+        (BEHIND, behind.display().to_string()),
         (ADDRESS, access.address.clone()),
         (USER, access.user.clone()),
         (PASSWORD, access.password.clone()),
@@ -69,7 +79,18 @@ pub(crate) fn run() -> Outcome {
         rpc: BtcdRpc::new(&access),
         file: variable(HOLD)?.into(),
     };
-    serve(&rpc, std::io::stdin(), std::io::stdout())
+    let behind = PathBuf::from(variable(BEHIND)?);
+    let chain = Told {
+        rpc: &rpc,
+        is_behind: &|| behind.exists(),
+    };
+    serve(&chain, std::io::stdin(), std::io::stdout())
+}
+
+/// The chain, and whether it is said to be behind.
+struct Told<'a> {
+    rpc: &'a dyn Rpc,
+    is_behind: &'a dyn Fn() -> bool,
 }
 
 /// When a transaction that lightningd gave out is held up.
@@ -151,14 +172,14 @@ impl<R: Rpc> Rpc for Held<R> {
 }
 
 /// Answers each request of `input`.
-fn serve(rpc: &dyn Rpc, input: impl Read, mut output: impl Write) -> Outcome {
+fn serve(chain: &Told<'_>, input: impl Read, mut output: impl Write) -> Outcome {
     for request in serde_json::Deserializer::from_reader(input).into_iter::<Value>() {
         let request = request.during("lightningd's request")?;
         // Notifications want no answer.
         let Some(id) = request.get("id") else {
             continue;
         };
-        let answer = match answer(rpc, &request) {
+        let answer = match answer(chain, &request) {
             Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
             Err(error) => {
                 let error = json!({"code": -1, "message": error.to_string()});
@@ -171,12 +192,13 @@ fn serve(rpc: &dyn Rpc, input: impl Read, mut output: impl Write) -> Outcome {
     Ok(())
 }
 
-fn answer(rpc: &dyn Rpc, request: &Value) -> Outcome<Value> {
+fn answer(chain: &Told<'_>, request: &Value) -> Outcome<Value> {
+    let rpc = chain.rpc;
     let method = request.get("method").and_then(Value::as_str);
     match method.unwrap_or_default() {
         "getmanifest" => Ok(manifest()),
         "init" => Ok(json!({})),
-        "getchaininfo" => chain_info(rpc),
+        "getchaininfo" => chain_info(rpc, (chain.is_behind)()),
         "estimatefees" => Ok(estimates()),
         "getrawblockbyheight" => block(rpc, request),
         "getutxout" => output(rpc, request),
@@ -210,14 +232,16 @@ fn parameter<'a>(request: &'a Value, name: &str) -> Outcome<&'a Value> {
     found.during(format!("the parameter {name}"))
 }
 
-fn chain_info(rpc: &dyn Rpc) -> Outcome<Value> {
+fn chain_info(rpc: &dyn Rpc, is_behind: bool) -> Outcome<Value> {
     let info = rpc.call("getblockchaininfo", &json!([]))?;
     let field = |name| info.get(name).during(name);
+    let headers = field("headers")?.as_u64().during("headers")?;
+    let missing = if is_behind { BLOCKS_BEHIND } else { 0 };
     Ok(json!({
         "chain": field("chain")?,
-        "headercount": field("headers")?,
+        "headercount": headers + missing,
         "blockcount": field("blocks")?,
-        "ibd": false,
+        "ibd": is_behind,
     }))
 }
 
@@ -289,11 +313,19 @@ mod tests {
     }
 
     fn ask(method: &str, params: &Value) -> Value {
+        ask_while(false, method, params)
+    }
+
+    fn ask_while(is_behind: bool, method: &str, params: &Value) -> Value {
+        let chain = Told {
+            rpc: &Fake,
+            is_behind: &|| is_behind,
+        };
         let request = json!({"jsonrpc": "2.0", "id": "x", "method": method, "params": params});
         let notification = json!({"jsonrpc": "2.0", "method": "shutdown", "params": {}});
         let input = format!("{notification}\n\n{request}\n\n");
         let mut output = Vec::new();
-        serve(&Fake, input.as_bytes(), &mut output).unwrap();
+        serve(&chain, input.as_bytes(), &mut output).unwrap();
         let answer: Value = serde_json::from_slice(&output).unwrap();
         assert_eq!(answer["id"], "x");
         answer["result"].clone()
@@ -311,6 +343,10 @@ mod tests {
         let info = ask("getchaininfo", &json!({"last_height": 0}));
         let expected = json!({"chain": "regtest", "headercount": 1, "blockcount": 1, "ibd": false});
         assert_eq!(info, expected);
+        let behind = ask_while(true, "getchaininfo", &json!({"last_height": 0}));
+        let expected =
+            json!({"chain": "regtest", "headercount": 101, "blockcount": 1, "ibd": true});
+        assert_eq!(behind, expected);
         let there = json!({"blockhash": "hash", "block": "00ff"});
         assert_eq!(ask("getrawblockbyheight", &json!({"height": 1})), there);
         assert_eq!(ask("getrawblockbyheight", &json!([1])), there);

@@ -6,15 +6,17 @@ use crate::failure::{Context, Failure, Outcome, ensure};
 use crate::wait;
 use crate::world::World;
 use hive_node::control::CommandName;
+use hive_policy::Mode;
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 
 /// The exit status that says that starting again does not help before something is changed.
 const BAD_INPUT: i32 = 2;
 
-/// Beside LND: no node, a locked door, a macaroon of nobody, a misspelt limit, another node's store, a new
-/// certificate. Beside Core Lightning: a misspelt limit and another node's store. The node goes on in each case,
-/// and once the fault is gone the agent works.
+/// Beside LND: no node, a macaroon of nobody, one that allows too little, a misspelt limit, stores of another node
+/// and of another network, a new certificate. Beside Core Lightning: a misspelt limit, the stores, a missing file.
+/// The node goes on in each case, and once the fault is gone the agent works.
 pub(super) fn slips_are_told(stage: &mut Stage) -> Outcome {
     let fleet = stage.fleet;
     let world = &mut stage.world;
@@ -52,13 +54,22 @@ fn beside_lnd(world: &mut World, place: usize) -> Outcome {
         fs::write(&macaroon, bytes).during(macaroon.display())?;
         exits(world, place, words)?;
     }
+    narrow_macaroon(world, place, &macaroon)?;
     fs::write(&macaroon, &good).during(macaroon.display())?;
     world.set(place, "limits.budget_per_day", "lots")?;
     exits(world, place, "BUDGET_PER_DAY")?;
     world.set(place, "limits.budget_per_day", "10000sat")?;
     let own = world.agent_at(place).folder().display().to_string();
-    world.set(place, "data_dir", &others_store(world, place)?)?;
+    let stranger = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    world.set(
+        place,
+        "data_dir",
+        &store_of(world, place, stranger, "regtest")?,
+    )?;
     exits(world, place, "belongs to node")?;
+    let id = world.id(place)?.to_string();
+    world.set(place, "data_dir", &store_of(world, place, &id, "signet")?)?;
+    exits(world, place, "was written on signet")?;
     world.set(place, "data_dir", &own)?;
     waits_for_node(world, place)
 }
@@ -66,10 +77,10 @@ fn beside_lnd(world: &mut World, place: usize) -> Outcome {
 /// No node: the agent waits for it, and serves once it is there.
 fn waits_for_node(world: &mut World, place: usize) -> Outcome {
     world.node_mut(place).stop()?;
-    let before = lines_with(world, place, "waiting for the node")?;
+    let before = world.lines_with(place, "waiting for the node")?;
     world.launch_agent(place)?;
     wait::until("the agent says that it waits for its node", || {
-        let now = lines_with(world, place, "waiting for the node")?;
+        let now = world.lines_with(place, "waiting for the node")?;
         ensure(now > before, || world.agent_at(place).tail(3))
     })?;
     world.node_mut(place).start()?;
@@ -109,47 +120,89 @@ fn beside_cln(world: &mut World, place: usize) -> Outcome {
     disabled(world, place, "BUDGET_PER_DAY")?;
     world.set(place, "limits.budget_per_day", "10000sat")?;
     let own = world.agent_at(place).folder().display().to_string();
-    world.set(place, "data_dir", &others_store(world, place)?)?;
+    let missing = world.agent_at(place).folder().join("missing.toml");
+    world.set(place, "config", &missing.display().to_string())?;
+    disabled(world, place, "name a readable file with hive-config")?;
+    world.unset(place, "config")?;
+    let stranger = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    world.set(
+        place,
+        "data_dir",
+        &store_of(world, place, stranger, "regtest")?,
+    )?;
     answers_with(world, place, "belongs to node")?;
+    let id = world.id(place)?.to_string();
+    world.set(place, "data_dir", &store_of(world, place, &id, "signet")?)?;
+    answers_with(world, place, "was written on signet")?;
     world.set(place, "data_dir", &own)
 }
 
-/// A store that another node's agent wrote.
-fn others_store(world: &World, place: usize) -> Outcome<String> {
-    let other = world
-        .agent_at(place)
-        .folder()
-        .with_file_name("hive-of-another");
+/// A store that an agent beside this node on this network wrote.
+fn store_of(world: &World, place: usize, node: &str, network: &str) -> Outcome<String> {
+    let own = world.agent_at(place).folder();
+    let other = own.with_file_name(format!("hive-of-{node}-{network}"));
     fs::create_dir_all(&other).during(other.display())?;
     let store = hive_node::store::Store::open(&other).during(other.display())?;
-    let changes = vec![hive_core::Change::Meta {
-        key: "agent.node".into(),
-        bytes: b"0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798".to_vec(),
-    }];
+    let meta = [("agent.node", node), ("agent.network", network)];
+    let changes = meta.map(|(key, text)| hive_core::Change::Meta {
+        key: key.into(),
+        bytes: text.into(),
+    });
+    let changes = changes.into();
     let changes = hive_core::ChangeSet { changes };
     store.apply(&changes).during(other.display())?;
     Ok(other.display().to_string())
 }
 
-/// The agent leaves by itself with the status for bad input, and says what is wrong.
+/// An advisor's macaroon under an agent that may spend: what it refuses is switched off, and told; the rest works.
+fn narrow_macaroon(world: &mut World, place: usize, macaroon: &Path) -> Outcome {
+    let permissions = world.permissions("advisor")?;
+    let lnd = world.node(place).as_lnd().during("an LND")?;
+    lnd.bake(&permissions, macaroon)?;
+    world.set(place, "mode", "autonomous")?;
+    world.start_agent(place)?;
+    for (name, what) in [
+        ("open", "open channels"),
+        ("rebalance", "move balance"),
+        ("probe", "send test payments"),
+    ] {
+        let off = format!("switched off: the macaroon does not let the agent {what}");
+        let advice = format!("adapter-lnd macaroon --allow {name}");
+        wait::until(format!("the agent says that it can't {what}"), || {
+            let lines = (
+                world.lines_with(place, &off)?,
+                world.lines_with(place, &advice)?,
+            );
+            ensure(lines.0 >= 1 && lines.1 >= 1, || {
+                world.agent_at(place).tail(8)
+            })
+        })?;
+    }
+    world.call(place, CommandName::HivePlan, &Value::Null)?;
+    let status = world.status(place)?;
+    ensure(status.mode == Mode::Autonomous && status.synced, || {
+        format!("{status:?}")
+    })?;
+    world.set(place, "mode", "advisor")?;
+    world.stop_agent(place)
+}
+
+/// The agent leaves by itself with the status for bad input, and says what is wrong, once.
 fn exits(world: &mut World, place: usize, words: &str) -> Outcome {
-    let before = lines_with(world, place, words)?;
+    // What went wrong on the way is a warning; what ends the program is none.
+    let is_last = |line: &str| line.contains(words) && !line.contains(" WARN ");
+    let told = |world: &World| world.lines(place, is_last);
+    let before = told(world)?;
     world.launch_agent(place)?;
     let status = world.agent_ends(place)?;
     ensure(status == Some(BAD_INPUT), || {
         format!("status {status:?}: {}", world.agent_at(place).tail(5))
     })?;
-    let now = lines_with(world, place, words)?;
-    ensure(now > before, || {
-        format!("no word of {words:?}: {}", world.agent_at(place).tail(5))
+    let now = told(world)?;
+    ensure(now == before + 1, || {
+        let said = world.agent_at(place).tail(5);
+        format!("{words:?} is not told once: {said}")
     })
-}
-
-fn lines_with(world: &World, place: usize, words: &str) -> Outcome<usize> {
-    let log = world.agent_at(place).log();
-    let log = fs::read(log).during(log.display())?;
-    let log = String::from_utf8_lossy(&log).into_owned();
-    Ok(log.lines().filter(|line| line.contains(words)).count())
 }
 
 /// lightningd refuses the plugin with its reason, and goes on.

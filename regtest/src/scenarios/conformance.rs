@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use hive_node::backend::LightningBackend;
 use hive_node::conformance::{self, Fixture, LEAST_CHANNEL};
 use hive_types::Sat;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -64,6 +64,20 @@ fn run(world: &mut World, kinds: &[Kind]) -> Outcome {
         Ok(passed)
     })?;
     println!("     {}", passed.join(", "));
+    for node in world.nodes().iter().filter(|node| node.as_lnd().is_some()) {
+        let listed = node.request("/v1/payments?include_incomplete=true", &Value::Null)?;
+        println!(
+            "DEBUG {} {}",
+            node.name(),
+            listed["payments"].as_array().map_or(0, Vec::len)
+        );
+        for p in listed["payments"].as_array().into_iter().flatten() {
+            println!(
+                "DEBUG {} {} {} {}",
+                p["status"], p["payment_request"], p["value_sat"], p["failure_reason"]
+            );
+        }
+    }
     Ok(())
 }
 

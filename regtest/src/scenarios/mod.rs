@@ -16,6 +16,7 @@ mod harmless;
 mod join;
 mod money;
 mod nodes;
+mod not_ready;
 mod one_target;
 mod overcharge;
 mod relay;
@@ -260,10 +261,31 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "bad_input",
-        about: "no node, wrong macaroon, wrong setting, another's store, a new certificate",
+        about: "no node, wrong and narrow macaroons, wrong settings, others' stores, a new certificate",
         cases: &[],
         fleets: Fleet::ALL,
         run: bad_input::slips_are_told,
+    },
+    Scenario {
+        name: "locked_wallet",
+        about: "an LND whose wallet is locked is waited for",
+        cases: &[],
+        fleets: &[Fleet::Lnd],
+        run: not_ready::a_locked_wallet_is_waited_for,
+    },
+    Scenario {
+        name: "syncing",
+        about: "a node behind its chain: what needs the chain waits, and is told",
+        cases: &[],
+        fleets: &[Fleet::Lnd, Fleet::Cln],
+        run: not_ready::a_syncing_node_is_waited_for,
+    },
+    Scenario {
+        name: "expired_certificate",
+        about: "LND's certificate expires while it runs: told, and taken until there is a new one",
+        cases: &[],
+        fleets: &[Fleet::Lnd],
+        run: not_ready::an_expired_certificate_is_told,
     },
 ];
 

@@ -72,6 +72,17 @@ pub(super) fn full_slots_do_not_cut_a_member_off(stage: &mut Stage) -> Outcome {
         world.join(HUB, place, "full")?;
     }
     passes_through(world, HUB, ENDS)?;
+    for (end, other) in [(0, 2), (2, 0)] {
+        let other = world.id(other)?;
+        world.alerted(
+            end,
+            &format!("{other} drops this node's connection at once"),
+        )?;
+        world.alerted(
+            end,
+            "its operator raises `num-restricted-slots` in lnd.conf",
+        )?;
+    }
     for place in ENDS {
         let (peers, taken) = (world.node(place).peers()?, world.id(stranger)?);
         ensure(peers.contains(&taken), || {

@@ -1,7 +1,6 @@
 use super::*;
 use hive_types::{Msat, Ppm};
 use proptest::prelude::*;
-use std::io::Write;
 
 fn node(number: u8) -> NodeId {
     let mut bytes = [number; 33];
@@ -81,9 +80,13 @@ fn file(records: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+fn read(bytes: &[u8]) -> GossipStore {
+    load_gossip_store(bytes, 100).unwrap()
+}
+
 fn graph(bytes: &[u8]) -> Graph {
-    match read(bytes).unwrap() {
-        End::Whole(read) => read.graph,
+    match read(bytes) {
+        GossipStore::Whole { graph, .. } => graph,
         other => panic!("{other:?}"),
     }
 }
@@ -112,12 +115,11 @@ fn who_tells_no_address_is_marked() {
 /// What lightningd v26.06.6 wrote with three channels in a circle, one of whose policies had changed.
 #[test]
 fn a_real_file_is_read_whole() {
-    let bytes = include_bytes!("../../tests/data/gossip_store");
-    let End::Whole(read) = read(&bytes[..]).unwrap() else {
+    let bytes = include_bytes!("../../../tests/data/gossip_store");
+    let GossipStore::Whole { graph, skipped } = read(&bytes[..]) else {
         panic!("not whole");
     };
-    assert_eq!(read.skipped, 0);
-    let graph = read.graph;
+    assert_eq!(skipped, 0);
     assert_eq!((graph.node_count(), graph.channel_count()), (3, 3));
     let policies: Vec<_> = graph.edges().map(|edge| edge.policy.unwrap()).collect();
     assert_eq!(policies.len(), 6);
@@ -208,10 +210,10 @@ fn what_is_not_whole_ends_the_reading() {
 
 #[test]
 fn files_of_other_versions_and_replaced_ones_are_told_apart() {
-    assert!(matches!(read(&[0x30][..]).unwrap(), End::Unknown(0x30)));
-    assert!(matches!(read(&[][..]).unwrap(), End::Unknown(0)));
+    assert_eq!(read(&[0x30][..]), GossipStore::Unknown(0x30));
+    assert_eq!(read(&[][..]), GossipStore::Unknown(0));
     let ended = file(&[channel(7, [1, 2]), record(&ENDED.to_be_bytes())]);
-    assert!(matches!(read(&ended[..]).unwrap(), End::Replaced));
+    assert_eq!(read(&ended[..]), GossipStore::Replaced);
     // Before version 15 records did not say when they are complete.
     let mut old = vec![14];
     old.extend(record_with(0, &announcement(scid(7), [1, 2])));
@@ -222,32 +224,15 @@ fn files_of_other_versions_and_replaced_ones_are_told_apart() {
 #[test]
 fn a_graph_beyond_all_bounds_is_not_read() {
     let bytes = file(&[channel(7, [1, 2]), channel(8, [1, 2]), channel(9, [1, 2])]);
-    assert!(matches!(
-        read_bounded(&bytes[..], 3).unwrap(),
-        End::Whole(_)
-    ));
-    assert!(matches!(
-        read_bounded(&bytes[..], 2).unwrap(),
-        End::TooLarge
-    ));
-}
-
-#[test]
-fn a_file_is_opened_again_when_it_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gossip_store");
-    assert!(matches!(read_file(&path), Err(StoreError::Io { .. })));
-    let write = |bytes: &[u8]| File::create(&path).unwrap().write_all(bytes).unwrap();
-    write(&file(&[record(&ENDED.to_be_bytes())]));
-    assert!(matches!(read_file(&path), Err(StoreError::Restless(_))));
-    write(&file(&[channel(7, [1, 2])]));
-    assert_eq!(read_file(&path).unwrap().graph.channel_count(), 1);
+    let bounded = |most| load_gossip_store(&bytes[..], most).unwrap();
+    assert!(matches!(bounded(3), GossipStore::Whole { .. }));
+    assert_eq!(bounded(2), GossipStore::TooLarge);
 }
 
 proptest! {
     #[test]
     fn garbage_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
-        let _ = read(&bytes[..]).unwrap();
+        let _ = read(&bytes[..]);
     }
 
     #[test]
@@ -263,8 +248,8 @@ proptest! {
         let mut bytes = file(&[channel(7, [1, 2])]);
         bytes.extend(records.concat());
         bytes.extend(channel(8, [2, 3]));
-        if let End::Whole(read) = read(&bytes[..]).unwrap() {
-            prop_assert!(read.graph.channel(scid(8)).is_some());
+        if let GossipStore::Whole { graph, .. } = read(&bytes[..]) {
+            prop_assert!(graph.channel(scid(8)).is_some());
         }
     }
 }

@@ -10,7 +10,7 @@ pub(super) const CHANNEL_ANNOUNCEMENT: u16 = 256;
 pub(super) const NODE_ANNOUNCEMENT: u16 = 257;
 
 /// `channel_update`.
-pub(crate) const CHANNEL_UPDATE: u16 = 258;
+pub(super) const CHANNEL_UPDATE: u16 = 258;
 
 /// TLV of a `channel_update` in which LND tells its inbound fee: base and rate, four signed bytes each.
 const INBOUND_FEE: u64 = 55_555;
@@ -28,13 +28,15 @@ pub(super) struct Announced {
     pub(super) ends: [NodeId; 2],
 }
 
-/// One direction's policy.
+/// What a `channel_update` (BOLT 7) says of one direction of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Updated {
-    pub(crate) scid: ShortChannelId,
-    /// Which end speaks: the first or the second in order of node ids.
-    pub(crate) from: usize,
-    pub(crate) policy: ChannelPolicy,
+pub struct ChannelUpdate {
+    /// The channel.
+    pub scid: ShortChannelId,
+    /// Which end speaks, 0 or 1: the first or the second in order of node ids.
+    pub from: usize,
+    /// What it asks for.
+    pub policy: ChannelPolicy,
 }
 
 /// Reads a `channel_announcement`; `None` where it is none.
@@ -61,8 +63,15 @@ pub(super) fn node_announcement(bytes: &[u8]) -> Option<(NodeId, bool)> {
     Some((node, rest.u16()? > 0))
 }
 
-/// Reads a `channel_update`; `None` where it is none.
-pub(crate) fn channel_update(bytes: &[u8]) -> Option<Updated> {
+/// Reads a `channel_update` (BOLT 7), with its two bytes of type in front or, as some nodes send it, without;
+/// `None` where it is none. Nobody's signature is checked.
+pub fn channel_update(bytes: &[u8]) -> Option<ChannelUpdate> {
+    let bare = bytes.strip_prefix(&CHANNEL_UPDATE.to_be_bytes());
+    bare_update(bare.unwrap_or(bytes))
+}
+
+/// Reads a `channel_update` after its type.
+pub(super) fn bare_update(bytes: &[u8]) -> Option<ChannelUpdate> {
     let mut rest = Bytes(bytes);
     rest.skip(SIGNATURE + CHAIN)?;
     let scid = ShortChannelId::from_u64(rest.u64()?);
@@ -86,7 +95,7 @@ pub(crate) fn channel_update(bytes: &[u8]) -> Option<Updated> {
         inbound_ppm,
     };
     let from = usize::from(flags & 1);
-    Some(Updated { scid, from, policy })
+    Some(ChannelUpdate { scid, from, policy })
 }
 
 /// The inbound fee among what follows, where there is one.
