@@ -178,10 +178,10 @@ fn narrow_macaroon(world: &mut World, place: usize, macaroon: &Path) -> Outcome 
             })
         })?;
     }
-    world.call(place, CommandName::HivePlan, &Value::Null)?;
-    let status = world.status(place)?;
-    ensure(status.mode == Mode::Autonomous && status.synced, || {
-        format!("{status:?}")
+    wait::until("the agent works with the rest", || {
+        let status = world.status(place)?;
+        let is_well = status.mode == Mode::Autonomous && status.synced;
+        ensure(is_well, || format!("{status:?}"))
     })?;
     world.set(place, "mode", "advisor")?;
     world.stop_agent(place)
