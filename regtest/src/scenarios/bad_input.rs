@@ -159,8 +159,8 @@ fn narrow_macaroon(world: &mut World, place: usize, macaroon: &Path) -> Outcome 
     let permissions = world.permissions("advisor")?;
     let lnd = world.node(place).as_lnd().during("an LND")?;
     lnd.bake(&permissions, macaroon)?;
-    world.set(place, "mode", "autonomous")?;
     world.start_agent(place)?;
+    world.call(place, CommandName::HiveMode, &json!({"mode": "autonomous"}))?;
     for (name, what) in [
         ("open", "open channels"),
         ("rebalance", "move balance"),
@@ -183,7 +183,7 @@ fn narrow_macaroon(world: &mut World, place: usize, macaroon: &Path) -> Outcome 
         let is_well = status.mode == Mode::Autonomous && status.synced;
         ensure(is_well, || format!("{status:?}"))
     })?;
-    world.set(place, "mode", "advisor")?;
+    world.call(place, CommandName::HiveMode, &json!({"mode": "advisor"}))?;
     world.stop_agent(place)
 }
 
