@@ -140,7 +140,7 @@ fn beside_cln(world: &mut World, place: usize) -> Outcome {
 /// A store that an agent beside this node on this network wrote.
 fn store_of(world: &World, place: usize, node: &str, network: &str) -> Outcome<String> {
     let own = world.agent_at(place).folder();
-    let other = own.with_file_name(format!("hive-of-{node}-{network}"));
+    let other = own.with_file_name(format!("hive-of-{network}"));
     fs::create_dir_all(&other).during(other.display())?;
     let store = hive_node::store::Store::open(&other).during(other.display())?;
     let meta = [("agent.node", node), ("agent.network", network)];
