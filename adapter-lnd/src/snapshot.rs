@@ -159,7 +159,16 @@ async fn money(link: &Link) -> Result<(Channels, OnChain), BackendError> {
     Err(BackendError::Reply("the node does not stand still".into()))
 }
 
+/// The peers that are linked: both sides said `init`. LND lists a peer before it has heard its `init`, and drops some
+/// of them then. Nobody sends one without a feature.
 pub(crate) async fn peers(link: &Link) -> Result<Vec<PeerView>, BackendError> {
+    let mut peers = listed(link).await?;
+    peers.retain(|peer| !peer.features.is_empty());
+    Ok(peers)
+}
+
+/// All that LND has a connection with, those without an `init` included, in order and once each.
+pub(crate) async fn listed(link: &Link) -> Result<Vec<PeerView>, BackendError> {
     let mut client = link.lightning();
     let said = link
         .ask(
@@ -171,11 +180,7 @@ pub(crate) async fn peers(link: &Link) -> Result<Vec<PeerView>, BackendError> {
     for peer in &said.peers {
         let node_id = node_id(&peer.pub_key)?;
         let features = features(&peer.features);
-        // LND lists a peer before it has heard its `init`, and drops some of them then. Nobody sends one without a
-        // feature.
-        if !features.is_empty() {
-            peers.insert(node_id, PeerView { node_id, features });
-        }
+        peers.insert(node_id, PeerView { node_id, features });
     }
     Ok(peers.into_values().collect())
 }

@@ -9,7 +9,7 @@
 use super::open::as_outpoint;
 use crate::connect::Link;
 use crate::proto::walletrpc::{ReleaseOutputRequest, UtxoLease};
-use crate::snapshot::peers;
+use crate::snapshot::listed;
 use hive_node::backend::BackendError;
 use hive_types::{NodeId, OutPoint};
 use std::time::Duration;
@@ -30,7 +30,11 @@ const CALL: &str = "/walletrpc.WalletKit/ReleaseOutput";
 pub(super) async fn is_over(link: &Link, target: NodeId) -> Result<bool, BackendError> {
     for wait in [Duration::ZERO, SETTLED_AFTER] {
         tokio::time::sleep(wait).await;
-        if peers(link).await?.iter().any(|peer| peer.node_id == target) {
+        if listed(link)
+            .await?
+            .iter()
+            .any(|peer| peer.node_id == target)
+        {
             return Ok(false);
         }
     }
