@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 /// Who pays, the fellow that runs dry, the peer that they share, and a peer of the fellow's.
 pub(super) const PAYER: usize = 0;
 pub(super) const FELLOW: usize = 1;
-const SHARED: usize = 2;
+pub(super) const SHARED: usize = 2;
 const OTHER: usize = 3;
 
-const MEMBERS: [usize; 2] = [PAYER, FELLOW];
+pub(super) const MEMBERS: [usize; 2] = [PAYER, FELLOW];
 
 /// Two pushes of the largest size are more than a quarter of it.
 const CORRIDOR: Sat = Sat::new(1_800_000);
@@ -26,7 +26,7 @@ const PRICE: Fees = Fees(Msat::ZERO, Ppm::new(50));
 
 /// Plans each five minutes of the agents' clock; pushes alone, so that every HTLC is one. The first one
 /// that arrives leaves the fellow low enough for a second.
-const SETTINGS: &[(&str, &str)] = &[
+pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("fleet.plan_minutes", "5"),
     ("limits.opted_out_kinds", "open,probe"),
     ("limits.rebalance_cooldown_minutes", "0"),
@@ -34,14 +34,14 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// How fast agents' clocks run while pushes go.
-const SPEED: u32 = 120;
+pub(super) const SPEED: u32 = 120;
 
 /// The circle's channels.
 pub(super) struct Circle {
     /// Payer and shared peer: the payer has plenty.
-    out: ShortChannelId,
+    pub(super) out: ShortChannelId,
     /// Shared peer and fellow: the fellow has little, yet more than a probe's exit has to have.
-    dry: ShortChannelId,
+    pub(super) dry: ShortChannelId,
     /// The corridor.
     pub(super) back: ShortChannelId,
 }
@@ -97,7 +97,7 @@ pub(super) fn pushes(stage: &mut Stage) -> Outcome {
 }
 
 /// The push that the circle is there for.
-fn push(world: &World, circle: &Circle) -> Outcome<(ActionId, Rebalance)> {
+pub(super) fn push(world: &World, circle: &Circle) -> Outcome<(ActionId, Rebalance)> {
     let ways = [circle.out, circle.dry, circle.back];
     proposed(
         world,
@@ -243,7 +243,7 @@ fn ended(world: &World, id: ActionId, how: &str) -> Outcome {
 }
 
 /// Waits until nobody has HTLCs.
-fn at_rest(world: &World) -> Outcome {
+pub(super) fn at_rest(world: &World) -> Outcome {
     wait::until("no HTLC is on the way", || {
         for node in world.nodes() {
             let channels = node.channels()?;
@@ -256,7 +256,7 @@ fn at_rest(world: &World) -> Outcome {
 }
 
 /// What payer, fellow and shared peer have in channels.
-fn totals(world: &World) -> Outcome<[Msat; 3]> {
+pub(super) fn totals(world: &World) -> Outcome<[Msat; 3]> {
     let total = |place| in_channels(world, place);
     Ok([total(PAYER)?, total(FELLOW)?, total(SHARED)?])
 }
@@ -268,7 +268,7 @@ fn settled(world: &World, before: [Msat; 3]) -> Outcome {
 
 /// The payer is short of the fee, the shared peer has it, the fellow has what it had. LND shows whole satoshi,
 /// rounded down in each channel.
-fn paid(world: &World, before: [Msat; 3], fee: Msat) -> Outcome {
+pub(super) fn paid(world: &World, before: [Msat; 3], fee: Msat) -> Outcome {
     at_rest(world)?;
     let rounding = Msat::new(2_000);
     let close = |one: Msat, other: Msat| one.get().abs_diff(other.get()) <= rounding.get();
@@ -285,7 +285,7 @@ fn paid(world: &World, before: [Msat; 3], fee: Msat) -> Outcome {
     )
 }
 
-fn htlcs(world: &World, channel: ShortChannelId) -> Outcome<usize> {
+pub(super) fn htlcs(world: &World, channel: ShortChannelId) -> Outcome<usize> {
     let channels = world.node(PAYER).channels()?;
     let own = channels.iter().filter(|own| own.scid == Some(channel));
     Ok(own.map(|own| own.htlcs).sum())

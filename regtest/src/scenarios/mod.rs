@@ -10,6 +10,7 @@ mod corridor;
 mod crash;
 mod crash_broadcast;
 mod crash_open;
+mod crash_push;
 mod fee_cheat;
 mod garbage;
 mod harmless;
@@ -223,6 +224,13 @@ pub const SCENARIOS: &[Scenario] = &[
         cases: &["T36"],
         fleets: &[Fleet::Cln],
         run: crash_broadcast::t36_kills_at_the_broadcast_leave_one_channel,
+    },
+    Scenario {
+        name: "kill_payer",
+        about: "a member and its node are killed at many points of a push: it moves once or not at all",
+        cases: &["T59", "T60"],
+        fleets: Fleet::ALL,
+        run: crash_push::t59_t60_kills_move_money_once,
     },
     Scenario {
         name: "reorganized",
