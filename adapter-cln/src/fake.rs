@@ -96,7 +96,8 @@ pub(crate) fn recorded(method: &str) -> Answer {
         "listchannels" => include_str!("../tests/data/listchannels.json"),
         "listforwards" => r#"{"forwards": []}"#,
         "listdatastore" => r#"{"datastore": []}"#,
-        "datastore" | "deldatastore" | "unreserveinputs" => "{}",
+        "datastore" | "deldatastore" | "reserveinputs" | "unreserveinputs" => "{}",
+        "listtransactions" => r#"{"transactions": []}"#,
         "listclosedchannels" => r#"{"closedchannels": []}"#,
         "listconfigs" => {
             r#"{"configs": {"min-emergency-msat": {"value_msat": 25000000, "source": "default"}}}"#

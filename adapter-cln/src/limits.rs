@@ -58,9 +58,10 @@ pub(crate) const STUCK_BLOCKS: u32 = 18;
 /// largest).
 pub(crate) const DUST_MSAT: u64 = 354_000;
 
-/// Pause between two looks at an open that left no trace: a call that lightningd was given just before the
-/// agent died may not have reserved its inputs yet.
-pub(crate) const OPEN_SECOND_LOOK: Millis = Millis::from_secs(3);
+/// Blocks for which the inputs of an open stay reserved that lightningd was given and has not begun: half a day, as
+/// lightningd itself reserves by default. Before `fundchannel` reserves them it connects, without a limit of its own:
+/// for each address that the target announced, two minutes until the system gives up and one for the handshake.
+pub(crate) const WITHHELD_BLOCKS: u32 = 72;
 
 /// What lightningd keeps back for anchor channels when it does not say (`min-emergency-msat`).
 pub(crate) const EMERGENCY_MSAT: u64 = 25_000_000;

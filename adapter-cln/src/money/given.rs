@@ -4,6 +4,7 @@
 //! nothing of the open is left but that reservation: what would sign and publish it died too. A later run can
 //! therefore say for certain that the open never happened, where the same run may still be at it.
 
+use crate::limits::WITHHELD_BLOCKS;
 use crate::rpc::{CallError, Method, Rpc};
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash;
@@ -76,6 +77,18 @@ impl Method for Unreserveinputs {
     type Reply = IgnoredAny;
 }
 
+#[derive(Debug, Serialize)]
+struct Reserveinputs {
+    psbt: String,
+    exclusive: bool,
+    reserve: u32,
+}
+
+impl Method for Reserveinputs {
+    const NAME: &'static str = "reserveinputs";
+    type Reply = IgnoredAny;
+}
+
 /// Where an open stands that has left no transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Given {
@@ -121,6 +134,27 @@ pub(super) async fn release(rpc: &Rpc, inputs: &[OutPoint]) {
     };
     if let Err(reason) = rpc.call(&request).await {
         tracing::warn!(%reason, "inputs of an open that never happened stay reserved; unreserveinputs frees them");
+    }
+}
+
+/// Reserves the inputs of an open that this run may have been given and not begun: it funds from unreserved inputs
+/// only, so it can't begin any more. `false` where it has begun.
+pub(super) async fn withhold(rpc: &Rpc, inputs: &[OutPoint]) -> Result<bool, CallError> {
+    let request = Reserveinputs {
+        psbt: psbt(inputs),
+        exclusive: true,
+        reserve: WITHHELD_BLOCKS,
+    };
+    match rpc.call(&request).await {
+        Ok(_) => {
+            tracing::warn!(
+                blocks = WITHHELD_BLOCKS,
+                "the inputs of an open that came to nothing stay reserved for a while, as the node may still be connecting; unreserveinputs frees them"
+            );
+            Ok(true)
+        }
+        Err(CallError::Refused { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

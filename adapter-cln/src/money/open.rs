@@ -8,7 +8,7 @@ use crate::calls::{
     Transaction,
 };
 use crate::hex;
-use crate::limits::{FUND_TIMEOUT, OPEN_SECOND_LOOK};
+use crate::limits::FUND_TIMEOUT;
 use crate::rpc::{CallError, Method, Rpc};
 use crate::snapshot;
 use bitcoin::hashes::Hash;
@@ -18,7 +18,6 @@ use hive_types::{
     ActionId, ChannelId, FeeratePerKw, Millis, NodeId, OpenChannel, OutPoint, Sat, Txid,
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// `fundchannel` with chosen inputs. No pushed amount and no close address: the struct has no place for them.
 #[derive(Debug, Serialize)]
@@ -182,34 +181,45 @@ pub(super) async fn reconcile(
     id: ActionId,
     inputs: &[OutPoint],
 ) -> Result<Reconciled, BackendError> {
-    let first = look(rpc, inputs).await?;
-    let last = match first {
-        // A call from just before the agent stopped may not have come so far as to bind them.
-        Look::Free(_) => {
-            tokio::time::sleep(Duration::from_millis(OPEN_SECOND_LOOK.get())).await;
-            look(rpc, inputs).await?
-        }
-        known => known,
-    };
-    let became = match last {
-        Look::Free(_) | Look::Gone => Reconciled::NotDone,
+    let became = match look(rpc, inputs).await? {
+        Look::Gone => Reconciled::NotDone,
         Look::Done(done) => Reconciled::Done(done),
-        Look::Bound if awaits_unseen_funding(rpc).await? => Reconciled::Unknown,
-        Look::Bound => match given::to(rpc, id).await? {
-            Given::Now => Reconciled::Unknown,
-            Given::Earlier => {
-                given::release(rpc, inputs).await;
-                Reconciled::NotDone
-            }
-            // Somebody else reserved them.
-            Given::Never => Reconciled::NotDone,
-        },
         Look::Unknown(_) => Reconciled::Unknown,
+        free_or_bound => unspent(rpc, id, inputs, free_or_bound).await?,
     };
     if became != Reconciled::Unknown {
         given::forget(rpc, id).await;
     }
     Ok(became)
+}
+
+/// What an open became whose inputs are unspent: that depends on which run of the node was given it.
+async fn unspent(
+    rpc: &Rpc,
+    id: ActionId,
+    inputs: &[OutPoint],
+    look: Look,
+) -> Result<Reconciled, BackendError> {
+    let is_bound = matches!(look, Look::Bound);
+    if awaits_unseen_funding(rpc).await? {
+        return Ok(Reconciled::Unknown);
+    }
+    Ok(match given::to(rpc, id).await? {
+        Given::Now if is_bound => Reconciled::Unknown,
+        // Before it binds them it connects, which may take its time.
+        Given::Now => match given::withhold(rpc, inputs).await? {
+            true => Reconciled::NotDone,
+            false => Reconciled::Unknown,
+        },
+        Given::Earlier => {
+            if is_bound {
+                given::release(rpc, inputs).await;
+            }
+            Reconciled::NotDone
+        }
+        // Nobody bound them, or somebody else did.
+        Given::Never => Reconciled::NotDone,
+    })
 }
 
 /// What the chosen inputs tell.

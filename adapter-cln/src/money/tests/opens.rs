@@ -284,24 +284,45 @@ async fn a_channel_that_waits_for_an_unseen_funding_keeps_an_open_unknown() {
     assert_eq!(node.calls.count("deldatastore"), 0);
 }
 
-/// The call had reached the node just before the agent died, and binds its inputs only now.
+/// The node was given the open just before the agent died, and still connects: the inputs are taken from it before the
+/// open counts as not done. Where it was quicker it is at it.
 #[tokio::test]
-async fn an_open_that_is_about_to_begin_is_not_taken_for_none() {
-    let noted = std::sync::Arc::new(std::sync::Mutex::new(None));
-    let (shown, mut looks) = (noted.clone(), 0);
-    let node = node(move |method, _| match method {
-        "listfunds" => {
-            looks += 1;
-            funds("confirmed", looks > 1)
-        }
-        "listtransactions" => nothing("transactions"),
-        "listdatastore" => {
-            let run: Option<String> = shown.lock().unwrap().clone();
-            result(json!({"datastore": [{"key": ["hive"], "string": run}]}))
-        }
+async fn an_open_that_may_still_begin_is_not_taken_for_none() {
+    for (is_begun, expected) in [(false, Reconciled::NotDone), (true, Reconciled::Unknown)] {
+        let noted = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let shown = noted.clone();
+        let node = node(move |method, _| match method {
+            "listfunds" => funds("confirmed", false),
+            "reserveinputs" if is_begun => refusal(-32_602, "already reserved"),
+            "listdatastore" => {
+                let run: Option<String> = shown.lock().unwrap().clone();
+                result(json!({"datastore": [{"key": ["hive"], "string": run}]}))
+            }
+            _ => None,
+        });
+        *noted.lock().unwrap() = node.rpc.run();
+        let became = money::reconcile(&node.rpc, ID, &prepared()).await;
+        assert_eq!(became, Ok(expected));
+        let asked = node.calls.params("reserveinputs");
+        assert_eq!(
+            (&asked["exclusive"], &asked["reserve"]),
+            (&json!(true), &json!(72))
+        );
+        assert_eq!(node.calls.count("deldatastore"), usize::from(!is_begun));
+    }
+}
+
+/// The node said that it could not give the funding out, and gave the inputs back: it has the channel, the funding is
+/// signed, and its next start gives it out again.
+#[tokio::test]
+async fn an_open_whose_funding_was_signed_stays_unknown_with_its_inputs_free() {
+    let node = node(|method, _| match method {
+        "listfunds" => funds("confirmed", false),
+        "fundchannel" => refusal(-1, "Error broadcasting transaction"),
+        "listpeerchannels" => channels_funded(),
         _ => None,
     });
-    *noted.lock().unwrap() = node.rpc.run();
-    let late = money::reconcile(&node.rpc, ID, &prepared()).await;
-    assert_eq!(late, Ok(Reconciled::Unknown));
+    let became = money::reconcile(&node.rpc, ID, &prepared()).await;
+    assert_eq!(became, Ok(Reconciled::Unknown));
+    assert_eq!(node.calls.count("reserveinputs"), 0);
 }
