@@ -41,6 +41,8 @@ pub struct Hive {
     pub(crate) peers: Peers,
     pub(crate) local: Option<LocalSnapshot>,
     pub(crate) graph: Option<Arc<Graph>>,
+    /// When it came.
+    pub(crate) graph_at: Elapsed,
     pub(crate) gate: Gate,
     pub(crate) actions: Actions,
     /// What was acting when the agent stopped and has no end yet.
@@ -171,7 +173,10 @@ impl Hive {
             Input::PeerDisconnected { peer } => self.peers.disconnect(&peer),
             Input::Message { from, bytes } => self.message(from, bytes),
             Input::Observed(snapshot) => self.observed(snapshot),
-            Input::Graph(graph) => self.graph = Some(graph),
+            Input::Graph(graph) => {
+                self.graph = Some(graph);
+                self.graph_at = self.now.elapsed;
+            }
             Input::NodeSigned { text, signature } => self.node_signed(text, signature),
             Input::Completed { id, result } => self.completed(id, result),
             Input::Planned(planned) => self.planned(planned),

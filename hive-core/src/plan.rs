@@ -15,7 +15,7 @@ use crate::io::{ActionState, CommandId, Output};
 use crate::member::Membership;
 use hive_planner::{History, PlannerConfig, check_open};
 use hive_proto::Epoch;
-use hive_types::limits::LOCKS_PER_MEMBER;
+use hive_types::limits::{GRAPH_SPACING, LOCKS_PER_MEMBER};
 use hive_types::{
     Action, BlockHeight, FleetView, HiveId, LocalSnapshot, Millis, NodeId, Proposal, Rebalance,
     Tier,
@@ -39,6 +39,8 @@ pub(crate) struct Planning {
     weigh: bool,
     /// Operators who want to see it.
     asking: Vec<CommandId>,
+    /// The graph that it is made on, in words.
+    graph: String,
 }
 
 impl Hive {
@@ -93,12 +95,13 @@ impl Hive {
     fn ask_for_plan(&mut self) -> Option<&mut Planning> {
         let whose = self.planning_member()?;
         if self.planning.is_none() {
-            let request = self.plan_request()?;
+            let (request, graph) = (self.plan_request()?, self.graph_note()?);
             self.planning = Some(Planning {
                 id: request.id,
                 whose,
                 weigh: false,
                 asking: Vec::new(),
+                graph,
             });
             self.out.push(Output::Plan(Box::new(request)));
         }
@@ -145,7 +148,8 @@ impl Hive {
         let answer = match planned.outcome {
             _ if self.planning_member() != Some(planning.whose) => Err(CommandError::NoFleet),
             Ok(mut made) => {
-                let notes = std::mem::take(&mut made.notes);
+                let mut notes = std::mem::take(&mut made.notes);
+                notes.push(planning.graph);
                 Ok((self.take_plan(made), notes))
             }
             Err(reason) => {
@@ -165,6 +169,17 @@ impl Hive {
         {
             self.weigh_all(proposals);
         }
+    }
+
+    /// What the operator compares with the node's own view of the network: the plan knows nothing newer.
+    fn graph_note(&self) -> Option<String> {
+        let graph = self.graph.as_ref()?;
+        let (nodes, channels) = (graph.node_count(), graph.channel_count());
+        let age = self.now.elapsed.since(self.graph_at);
+        Some(format!(
+            "the graph of {nodes} nodes and {channels} channels was read {age} ago; it is read anew when it changed, at \
+             most every {GRAPH_SPACING}"
+        ))
     }
 
     /// What of a plan still holds: minutes may lie between the views that it was made from and now.

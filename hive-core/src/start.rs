@@ -385,6 +385,7 @@ pub(crate) fn restore(config: Config, chance: Chance, restored: Snapshot, now: N
         peers: Peers::default(),
         local: None,
         graph: None,
+        graph_at: now.elapsed,
         config,
         chance,
         now,

@@ -110,6 +110,24 @@ fn a_member_goes_on_while_its_one_plan_is_made() {
 }
 
 #[test]
+fn a_plan_says_how_old_its_graph_is() {
+    let mut net = fleet(3, 3);
+    net.run(120);
+    let Ok(Reply::Plan(shown)) = net.command(0, Command::Plan) else {
+        panic!("no plan");
+    };
+    let note = shown.notes.last().unwrap();
+    assert!(note.contains("was read 2 min ago"), "{note}");
+    let graph = halves();
+    let size = format!(
+        "{} nodes and {} channels",
+        graph.node_count(),
+        graph.channel_count()
+    );
+    assert!(note.contains(&size), "{note}");
+}
+
+#[test]
 fn an_answer_counts_for_the_open_question_and_its_membership_only() {
     let mut net = fleet(3, 3);
     net.holds_plans = true;
