@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{Sender, error::TrySendError};
+use tokio::sync::mpsc::Sender;
 
 /// What is read, as the operator calls it.
 const NODE: &str = "the node";
@@ -105,14 +105,11 @@ impl Reads {
         let at = self.events.fetch_add(1, Ordering::SeqCst) + 1;
         match event {
             BackendEvent::Message { from, bytes } => {
-                let message = FromNode::Message { from, bytes };
-                if let Err(TrySendError::Full(_)) = self.queue.try_send(message) {
-                    tracing::debug!(peer = %from, "event queue full, message dropped");
-                }
+                // An error means that the driver is gone, and this task ends with the next event.
+                let _ = self.queue.send(FromNode::Message { from, bytes }).await;
             }
             BackendEvent::PeerConnected { peer, features, .. } => {
                 let event = FromNode::Connected { peer, features, at };
-                // An error means that the driver is gone, and this task ends with the next event.
                 let _ = self.queue.send(event).await;
             }
             BackendEvent::PeerDisconnected { peer } => {
@@ -196,3 +193,7 @@ impl Reads {
             .await;
     }
 }
+
+#[cfg(test)]
+#[path = "reads_tests.rs"]
+mod tests;
