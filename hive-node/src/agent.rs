@@ -10,7 +10,7 @@ use crate::http::ParseProxyError;
 use crate::oracle::Oracle;
 use crate::store::{Store, StoreError};
 use crate::webhook::Webhook;
-use hive_core::{Change, ChangeSet, Event, Hive};
+use hive_core::{Change, ChangeSet, Event, Fault, Hive};
 use hive_types::limits::{BACKEND_RETRY, COMMAND_QUEUE};
 use hive_types::{BootId, Network, NodeId};
 use std::io;
@@ -156,12 +156,13 @@ impl Agent {
     }
 }
 
-/// The node's word on itself. Node and agent often start together; the agent then waits.
+/// The node's word on itself. Node and agent often start together, and a node whose own chain backend is
+/// still starting refuses with any words; the agent waits unless only the operator can help.
 async fn wait_for(backend: &dyn LightningBackend) -> Result<NodeInfo, BackendError> {
     let mut told = String::new();
     loop {
         match backend.info().await {
-            Err(reason) if reason.is_retryable() => {
+            Err(reason) if reason.fault() != Fault::Operator => {
                 // A node may be away for a night: one line for each reason, not for each try.
                 let text = reason.to_string();
                 if text != told {

@@ -75,6 +75,33 @@ async fn an_operator_founds_a_fleet_over_the_socket_and_it_outlives_a_restart() 
     assert_eq!(hives[0], hives[1]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_whatever_passes_and_ends_where_only_the_operator_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::in_folder(folder.path());
+    let node = FakeNode::with_key(7);
+    let passing = [
+        BackendError::Unreachable("connection refused".into()),
+        BackendError::Refused("unable to get best block info".into()),
+        BackendError::Reply("no network".into()),
+    ];
+    node.no_info.lock().unwrap().extend(passing);
+    drop(start(&config, node.clone()).await.unwrap());
+    assert!(node.no_info.lock().unwrap().is_empty());
+    let lasting = [
+        BackendError::Denied("bake a wider macaroon".into()),
+        BackendError::Unfit("LND 0.11".into()),
+    ];
+    for reason in lasting {
+        node.no_info.lock().unwrap().push_back(reason.clone());
+        let refused = start(&config, node.clone()).await.map(drop);
+        let Err(AgentError::Backend(found)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(found, reason);
+    }
+}
+
 #[tokio::test]
 async fn what_can_not_be_read_is_an_alert_until_it_can() {
     let folder = tempfile::tempdir().unwrap();

@@ -255,6 +255,7 @@ async fn what_was_under_way_is_reconciled_before_anything_else() {
     eventually("the node is asked", asked).await;
     let early = run.call(CommandName::HiveStatus).await.unwrap_err();
     assert_eq!(early.code, "starting");
+    assert!(early.message.contains("still starting"), "{early:?}");
     run.clock.advance(BACKEND_RETRY_MAX);
     run.input("Observed").await;
     run.call(CommandName::HiveStatus).await.unwrap();
@@ -265,6 +266,33 @@ async fn what_was_under_way_is_reconciled_before_anything_else() {
     );
     assert!(inputs[1].contains("Done(Set"), "{inputs:?}");
     assert_eq!(run.node.seen(), vec![Seen::Reconciled(id(2)); 2]);
+    run.stop().await.0.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_may_not_tell_what_became_of_an_action_does_not_lock_its_operator_out() {
+    let setup = Setup::new();
+    let changes = [Change::Action(stored(1))].into();
+    setup.store.apply(&ChangeSet { changes }).unwrap();
+    let prepared = support::policy_prepared();
+    setup.store.prepare(id(1), &prepared).unwrap();
+    let denied = || Err(BackendError::Denied("bake a wider macaroon".into()));
+    let told = Ok(Reconciled::Done(Done::Set { before: None }));
+    let answers = [denied(), denied(), told];
+    setup.node.reconciliations.lock().unwrap().extend(answers);
+    let run = setup.start(|id, _| vec![done(id)]);
+    run.input("Observed").await;
+    run.call(CommandName::HiveStatus).await.unwrap();
+    let inputs = run.inputs();
+    assert!(
+        inputs[0].contains("Unknown") && inputs[0].contains("a wider macaroon"),
+        "{inputs:?}"
+    );
+    eventually("the operator widens it", || {
+        run.clock.advance(BACKEND_RETRY_MAX);
+        run.inputs().iter().any(|input| input.contains("Done(Set"))
+    })
+    .await;
     run.stop().await.0.unwrap();
 }
 

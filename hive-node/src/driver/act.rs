@@ -1,7 +1,9 @@
 //! Money, written ahead: prepare, store what was prepared, execute; and what became of it after a
 //! crash.
 
-use crate::backend::{ActError, LightningBackend, NotDone, Patience, Prepared, Reconciled};
+use crate::backend::{
+    ActError, BackendError, LightningBackend, NotDone, Patience, Prepared, Reconciled,
+};
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use hive_core::{ActionResult, Fault};
@@ -106,24 +108,26 @@ impl Actor {
         }
     }
 
-    /// What became of an action that was under way when the agent stopped. Waits for as long as the
-    /// node does not answer: nothing else is done before.
-    pub(super) async fn recover(&self, id: ActionId, prepared: Option<Prepared>) -> ActionResult {
+    /// What became of an action that was under way when the agent stopped. Where the node answers and
+    /// does not tell, the end is unknown, and the operator may be who can change that.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub(super) async fn end_of(
+        &self,
+        id: ActionId,
+        prepared: Option<&Prepared>,
+    ) -> Result<ActionResult, BackendError> {
         let Some(prepared) = prepared else {
             let reason = "the agent stopped before it began";
-            return not_done(NotDone::new(Fault::Agent, reason));
+            return Ok(not_done(NotDone::new(Fault::Agent, reason)));
         };
-        let mut patience = Patience::default();
-        loop {
-            match self.backend.reconcile(id, &prepared).await {
-                Ok(known) => return as_result(known, Fault::Agent),
-                Err(reason) => {
-                    let span = patience.next_wait();
-                    tracing::warn!(action = %id, %reason, again_in = %span, "action not reconciled");
-                    let again = self.clock.now().elapsed.plus(span);
-                    self.clock.sleep_until(again).await;
-                }
-            }
+        match self.backend.reconcile(id, prepared).await {
+            Ok(known) => Ok(as_result(known, Fault::Agent)),
+            Err(reason) if reason.fault() == Fault::Node => Err(reason),
+            Err(reason) => Ok(ActionResult::Unknown {
+                reason: reason.to_string(),
+            }),
         }
     }
 

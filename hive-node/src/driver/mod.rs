@@ -15,7 +15,7 @@ mod stop;
 
 pub use stop::stop_signal;
 
-use crate::backend::LightningBackend;
+use crate::backend::{LightningBackend, Patience, Prepared};
 use crate::clock::Clock;
 use crate::control::{self, Call, ControlError, Wanted};
 use crate::oracle::Oracle;
@@ -107,6 +107,10 @@ pub struct Driver<M> {
     tasks: JoinSet<()>,
 }
 
+/// Events between the task that asks the node for them and the machine. Few: what waits, waits with the
+/// backend, which bounds it by peer and by size.
+const FROM_NODE: usize = 16;
+
 /// What the driver last heard of a peer's link, and when.
 #[derive(Clone, Copy, Debug)]
 struct PeerState {
@@ -123,7 +127,7 @@ struct Signed {
 impl<M: Machine> Driver<M> {
     /// Puts a machine, restored from the store, into its surroundings. Commands come by `calls`.
     pub fn new(machine: M, around: Surroundings, calls: mpsc::Receiver<Call>) -> Self {
-        let (queue, from_node) = mpsc::channel(EVENT_QUEUE);
+        let (queue, from_node) = mpsc::channel(FROM_NODE);
         let (ended_sender, ended) = mpsc::channel(EVENT_QUEUE);
         let (signed_sender, signed) = mpsc::channel(EVENT_QUEUE);
         let (backend, clock) = (around.backend.clone(), around.clock.clone());
@@ -212,14 +216,8 @@ impl<M: Machine> Driver<M> {
         let store = self.around.store.clone();
         let unfinished = blocking(move || store.unfinished()).await?;
         for (id, prepared) in unfinished {
-            let actor = self.actor.clone();
-            let mut known = pin!(actor.recover(id, prepared.clone()));
-            let result = loop {
-                tokio::select! {
-                    () = &mut stop => return Ok(false),
-                    Some(call) = self.calls.recv() => answer(call.reply, Err(starting())),
-                    result = &mut known => break result,
-                }
+            let Some(result) = self.end_of(id, prepared.as_ref(), &mut stop).await else {
+                return Ok(false);
             };
             tracing::info!(action = %id, ?result, "reconciled");
             if let (ActionResult::Unknown { .. }, Some(prepared)) = (&result, prepared) {
@@ -228,6 +226,48 @@ impl<M: Machine> Driver<M> {
             self.input(Input::Completed { id, result }).await?;
         }
         Ok(true)
+    }
+
+    /// How an action ended. Waits for as long as the node does not answer: nothing else is done before.
+    async fn end_of(
+        &mut self,
+        id: ActionId,
+        prepared: Option<&Prepared>,
+        mut stop: impl Future<Output = ()> + Unpin,
+    ) -> Option<ActionResult> {
+        let (actor, clock) = (self.actor.clone(), self.around.clock.clone());
+        let mut patience = Patience::default();
+        let mut reason = String::new();
+        loop {
+            let asked = actor.end_of(id, prepared);
+            match self.meanwhile(asked, &mut stop, &reason).await? {
+                Ok(result) => return Some(result),
+                Err(error) => {
+                    let span = patience.next_wait();
+                    tracing::warn!(action = %id, reason = %error, again_in = %span, "action not reconciled");
+                    reason = format!(": {error}");
+                    let again = clock.sleep_until(clock.now().elapsed.plus(span));
+                    self.meanwhile(again, &mut stop, &reason).await?;
+                }
+            }
+        }
+    }
+
+    /// What comes of `work`; commands are put off until then. `None` when stopped meanwhile.
+    async fn meanwhile<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        mut stop: impl Future<Output = ()> + Unpin,
+        reason: &str,
+    ) -> Option<T> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                () = &mut stop => return None,
+                Some(call) = self.calls.recv() => answer(call.reply, Err(starting(reason))),
+                done = &mut work => return Some(done),
+            }
+        }
     }
 
     async fn drive(
@@ -511,10 +551,10 @@ fn answer(to: oneshot::Sender<control::Reply>, reply: control::Reply) {
     let _ = to.send(reply);
 }
 
-fn starting() -> ControlError {
+fn starting(reason: &str) -> ControlError {
     ControlError::new(
         "starting",
-        "the agent asks its node what became of earlier actions",
+        format!("the agent asks its node what became of earlier actions{reason}"),
         "see that the node runs, and try again in a minute",
     )
 }

@@ -106,6 +106,8 @@ pub(crate) struct FakeNode {
     pub(crate) slow: Mutex<BTreeMap<NodeId, Arc<Semaphore>>>,
     pub(crate) snapshot: Mutex<LocalSnapshot>,
     pub(crate) graph: Mutex<Arc<Graph>>,
+    /// What the node answers before it tells of itself.
+    pub(crate) no_info: Mutex<VecDeque<BackendError>>,
     /// Why the graph can't be read, while it can't.
     pub(crate) no_graph: Mutex<Option<BackendError>>,
     /// What the operator should know.
@@ -143,6 +145,7 @@ impl FakeNode {
             slow: Mutex::default(),
             snapshot: Mutex::new(snapshot(&[])),
             graph: Mutex::default(),
+            no_info: Mutex::default(),
             no_graph: Mutex::default(),
             warnings: Mutex::default(),
             executed: Mutex::default(),
@@ -178,6 +181,9 @@ impl FakeNode {
 #[async_trait]
 impl LightningBackend for FakeNode {
     async fn info(&self) -> Result<NodeInfo, BackendError> {
+        if let Some(reason) = self.no_info.lock().unwrap().pop_front() {
+            return Err(reason);
+        }
         let snapshot = self.snapshot.lock().unwrap().clone();
         Ok(NodeInfo {
             node_id: snapshot.node_id,
