@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The span between two blocks that the difficulty of the chain aims at.
-const BLOCK: u64 = 600_000;
+const BLOCK_INTERVAL: Millis = Millis::from_secs(600);
 
 /// Who can set right what went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ impl Hive {
         let (wall, height) = (self.now.wall, self.height());
         let cooling = targets.into_iter().filter_map(|(target, tries)| {
             let left = tries.until.since(wall).get();
-            let blocks = u32::try_from(left.div_ceil(BLOCK)).unwrap_or(u32::MAX);
+            let blocks = u32::try_from(left.div_ceil(BLOCK_INTERVAL.get())).unwrap_or(u32::MAX);
             (blocks > 0).then(|| (target, height.plus(blocks)))
         });
         cooling.collect()

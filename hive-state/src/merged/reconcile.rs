@@ -314,7 +314,6 @@ impl Merged {
     }
 }
 
-/// One line of each author, whatever came.
 /// The line of an author whose manifest has not come: everybody that knows it is ahead.
 fn unknown(author: NodeId) -> DigestLine {
     DigestLine {
@@ -325,6 +324,7 @@ fn unknown(author: NodeId) -> DigestLine {
     }
 }
 
+/// One line of each author, whatever came.
 fn by_author(lines: &[DigestLine]) -> BTreeMap<NodeId, &DigestLine> {
     lines.iter().map(|line| (line.author, line)).collect()
 }
