@@ -4,6 +4,7 @@
 mod blame;
 mod fund;
 mod given;
+mod look;
 mod open;
 mod payment;
 mod policy;
@@ -13,6 +14,7 @@ use crate::rpc::{CallError, Rpc};
 use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_types::{Action, ActionId};
+use look::Sought;
 
 /// Chooses what makes the action repeatable; nothing moves.
 ///
@@ -37,8 +39,20 @@ pub(crate) async fn execute(
     prepared: &Prepared,
 ) -> Result<Done, ActError> {
     match (permit.action(), prepared) {
-        (Action::Open(open), Prepared::Open { inputs, .. }) => {
-            open::execute(rpc, id, open, permit, inputs).await
+        (
+            Action::Open(open),
+            Prepared::Open {
+                inputs,
+                channels_before,
+                ..
+            },
+        ) => {
+            let sought = Sought {
+                target: Some(open.target),
+                inputs,
+                channels_before,
+            };
+            open::execute(rpc, id, open, permit, sought).await
         }
         (Action::Rebalance(moved), Prepared::Payment { preimage, .. }) => {
             payment::rebalance(rpc, id, moved, permit, preimage).await
@@ -63,7 +77,18 @@ pub(crate) async fn reconcile(
     prepared: &Prepared,
 ) -> Result<Reconciled, BackendError> {
     match prepared {
-        Prepared::Open { inputs, .. } => open::reconcile(rpc, id, inputs).await,
+        Prepared::Open {
+            target,
+            inputs,
+            channels_before,
+        } => {
+            let sought = Sought {
+                target: *target,
+                inputs,
+                channels_before,
+            };
+            open::reconcile(rpc, id, sought).await
+        }
         Prepared::Payment { payment_hash, .. } => payment::reconcile(rpc, id, *payment_hash).await,
         Prepared::Policy {
             channel,

@@ -1,17 +1,13 @@
 //! Channels to open.
 
-use super::fund::{self, Need, outpoint};
+use super::fund::{self, Need};
 use super::given::{self, Given};
+use super::look::{Look, Sought, fee, look};
 use super::{blame, not_read, unknown};
-use crate::calls::{
-    Connect, Listclosedchannels, Listfunds, Listpeerchannels, Listpeers, Listtransactions, Output,
-    Transaction,
-};
-use crate::hex;
+use crate::calls::{Connect, Listfunds, Listpeerchannels, Listpeers};
 use crate::limits::FUND_TIMEOUT;
 use crate::rpc::{CallError, Method, Rpc};
 use crate::snapshot;
-use bitcoin::hashes::Hash;
 use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_types::{
@@ -99,9 +95,9 @@ pub(super) async fn execute(
     id: ActionId,
     open: &OpenChannel,
     permit: &Authorized,
-    inputs: &[OutPoint],
+    sought: Sought<'_>,
 ) -> Result<Done, ActError> {
-    let state = look(rpc, inputs).await;
+    let state = look(rpc, sought).await;
     let amounts = match state.map_err(|error| unknown(error.to_string()))? {
         Look::Free(amounts) => amounts,
         Look::Done(done) => return Ok(done),
@@ -120,7 +116,7 @@ pub(super) async fn execute(
         feerate: format!("{}perkw", feerate.get()),
         announce: open.announce,
         minconf: 1,
-        utxos: inputs.iter().map(ToString::to_string).collect(),
+        utxos: sought.inputs.iter().map(ToString::to_string).collect(),
     };
     given::note(rpc, id).await.map_err(not_read)?;
     match rpc.call(&request).await {
@@ -137,7 +133,7 @@ pub(super) async fn execute(
             })
         }
         Err(error) => {
-            let error = failed(rpc, inputs, error).await;
+            let error = failed(rpc, sought, error).await;
             if matches!(error, ActError::NotDone(_)) {
                 given::forget(rpc, id).await;
             }
@@ -147,7 +143,7 @@ pub(super) async fn execute(
 }
 
 /// The node says no: certain only once it has given the inputs back.
-async fn failed(rpc: &Rpc, inputs: &[OutPoint], error: CallError) -> ActError {
+async fn failed(rpc: &Rpc, sought: Sought<'_>, error: CallError) -> ActError {
     if matches!(error, CallError::Unsent(_)) {
         return NotDone::new(Fault::Node, error.to_string()).into();
     }
@@ -155,7 +151,7 @@ async fn failed(rpc: &Rpc, inputs: &[OutPoint], error: CallError) -> ActError {
     if !is_refusal || error.is_refusal(&[BROADCAST_FAILED]) {
         return unknown(error.to_string());
     }
-    match look(rpc, inputs).await {
+    match look(rpc, sought).await {
         Ok(Look::Free(_)) => NotDone::new(blame::of_open(&error), error.to_string()).into(),
         _ => unknown(error.to_string()),
     }
@@ -179,13 +175,13 @@ async fn reach(rpc: &Rpc, target: NodeId) -> Result<(), NotDone> {
 pub(super) async fn reconcile(
     rpc: &Rpc,
     id: ActionId,
-    inputs: &[OutPoint],
+    sought: Sought<'_>,
 ) -> Result<Reconciled, BackendError> {
-    let became = match look(rpc, inputs).await? {
+    let became = match look(rpc, sought).await? {
         Look::Gone => Reconciled::NotDone,
         Look::Done(done) => Reconciled::Done(done),
         Look::Unknown(_) => Reconciled::Unknown,
-        free_or_bound => unspent(rpc, id, inputs, free_or_bound).await?,
+        free_or_bound => unspent(rpc, id, sought.inputs, free_or_bound).await?,
     };
     if became != Reconciled::Unknown {
         given::forget(rpc, id).await;
@@ -201,9 +197,6 @@ async fn unspent(
     look: Look,
 ) -> Result<Reconciled, BackendError> {
     let is_bound = matches!(look, Look::Bound);
-    if awaits_unseen_funding(rpc).await? {
-        return Ok(Reconciled::Unknown);
-    }
     Ok(match given::to(rpc, id).await? {
         Given::Now if is_bound => Reconciled::Unknown,
         // Before it binds them it connects, which may take its time.
@@ -220,115 +213,4 @@ async fn unspent(
         // Nobody bound them, or somebody else did.
         Given::Never => Reconciled::NotDone,
     })
-}
-
-/// What the chosen inputs tell.
-enum Look {
-    /// All unspent and bound by nothing: together they hold this.
-    Free(Sat),
-    /// A channel's funding spends them.
-    Done(Done),
-    /// All unspent, and at least one reserved: by an open under way, or by what is left of one.
-    Bound,
-    /// A confirmed transaction that funds no channel spends one: this open can't happen any more.
-    Gone,
-    /// Anything else.
-    Unknown(String),
-}
-
-async fn look(rpc: &Rpc, inputs: &[OutPoint]) -> Result<Look, CallError> {
-    let outputs = rpc.call(&Listfunds { spent: true }).await?.outputs;
-    let chosen = inputs.iter().map(|input| {
-        let mut same = outputs.iter().filter(|output| outpoint(output) == *input);
-        same.next()
-    });
-    let Some(chosen) = chosen.collect::<Option<Vec<&Output>>>() else {
-        return Ok(Look::Unknown("the wallet does not know an input".into()));
-    };
-    let amounts = chosen
-        .iter()
-        .map(|output| output.amount_msat.to_sat_floor());
-    let amounts: Sat = amounts.sum();
-    if chosen.iter().all(|output| fund::is_free(output)) {
-        return Ok(Look::Free(amounts));
-    }
-    let transactions = rpc.call(&Listtransactions {}).await?.transactions;
-    let mut spenders = transactions.iter().filter(|one| spends(one, inputs));
-    let Some(spender) = spenders.next() else {
-        let is_unspent = chosen.iter().all(|output| output.status == "confirmed");
-        return Ok(match is_unspent {
-            true => Look::Bound,
-            false => Look::Unknown("an input is being spent".into()),
-        });
-    };
-    if let Some((channel_id, funding)) = funded_by(rpc, spender.hash).await? {
-        return Ok(match fee(amounts, &spender.rawtx) {
-            Some(fee) => Look::Done(Done::Opened {
-                channel_id,
-                funding,
-                fee,
-            }),
-            None => Look::Unknown("the funding transaction has other inputs too".into()),
-        });
-    }
-    Ok(match spender.blockheight {
-        0 => Look::Unknown("an input is being spent".into()),
-        _ => Look::Gone,
-    })
-}
-
-/// Whether a channel of ours waits for a funding that the wallet does not show: a node that died while it published one
-/// has the channel, and the transaction may be with the miners.
-async fn awaits_unseen_funding(rpc: &Rpc) -> Result<bool, CallError> {
-    let channels = rpc.call(&Listpeerchannels { id: None }).await?.channels;
-    let transactions = rpc.call(&Listtransactions {}).await?.transactions;
-    let is_seen = |txid| transactions.iter().any(|one| Some(one.hash) == txid);
-    Ok(channels.iter().any(|channel| {
-        let is_ours = channel.opener.as_deref() != Some("remote");
-        is_ours && snapshot::awaits_funding(&channel.state) && !is_seen(channel.funding_txid)
-    }))
-}
-
-fn transaction(raw: &str) -> Option<bitcoin::Transaction> {
-    bitcoin::consensus::deserialize(&hex::decode(raw)?).ok()
-}
-
-fn spends(one: &Transaction, inputs: &[OutPoint]) -> bool {
-    let Some(transaction) = transaction(&one.rawtx) else {
-        return false;
-    };
-    transaction.input.iter().any(|input| {
-        let previous = OutPoint {
-            txid: Txid::from_bytes(input.previous_output.txid.to_byte_array()),
-            vout: input.previous_output.vout,
-        };
-        inputs.contains(&previous)
-    })
-}
-
-/// The channel that the transaction funds, open or closed since.
-async fn funded_by(rpc: &Rpc, txid: Txid) -> Result<Option<(ChannelId, OutPoint)>, CallError> {
-    let channels = rpc.call(&Listpeerchannels { id: None }).await?.channels;
-    let mut open = channels.iter().filter(|one| one.funding_txid == Some(txid));
-    if let Some(channel) = open.next()
-        && let (Some(id), Some(vout)) = (channel.channel_id, channel.funding_outnum)
-    {
-        return Ok(Some((id, OutPoint { txid, vout })));
-    }
-    let closed = rpc.call(&Listclosedchannels {}).await?.closedchannels;
-    let mut closed = closed.iter().filter(|one| one.funding_txid == txid);
-    Ok(closed.next().map(|channel| {
-        let vout = channel.funding_outnum;
-        (channel.channel_id, OutPoint { txid, vout })
-    }))
-}
-
-/// Inputs less outputs; `None` where the transaction is none, or spends more than these inputs.
-fn fee(inputs: Sat, raw: &str) -> Option<Sat> {
-    let transaction = transaction(raw)?;
-    let outputs = transaction
-        .output
-        .iter()
-        .map(|output| output.value.to_sat());
-    inputs.checked_sub(outputs.map(Sat::new).sum())
 }

@@ -32,7 +32,7 @@ fn input() -> OutPoint {
 
 fn prepared() -> Prepared {
     Prepared::Open {
-        target: None,
+        target: Some(peer()),
         inputs: vec![input()],
         channels_before: Vec::new(),
     }
@@ -47,20 +47,36 @@ fn funds(status: &str, reserved: bool) -> Option<Answer> {
 
 /// The transaction that spends the input: channel and change.
 fn transaction() -> (String, String) {
-    let outputs = [CAPACITY, INPUT - CAPACITY - FEE].map(|sat| bitcoin::TxOut {
+    spending(0)
+}
+
+/// As `transaction`, with an input that is not the wallet's where there is more to spend.
+fn spending(further: u64) -> (String, String) {
+    let foreign = bitcoin::TxIn {
+        previous_output: bitcoin::OutPoint {
+            txid: bitcoin::Txid::from_byte_array([0x99; 32]),
+            vout: 0,
+        },
+        ..bitcoin::TxIn::default()
+    };
+    let foreign = (further > 0).then_some(foreign);
+    let outputs = [CAPACITY, INPUT + further - CAPACITY - FEE].map(|sat| bitcoin::TxOut {
         value: bitcoin::Amount::from_sat(sat),
         script_pubkey: bitcoin::ScriptBuf::new(),
     });
     let transaction = bitcoin::Transaction {
         version: Version::TWO,
         lock_time: LockTime::ZERO,
-        input: vec![bitcoin::TxIn {
+        input: [bitcoin::TxIn {
             previous_output: bitcoin::OutPoint {
                 txid: bitcoin::Txid::from_byte_array([0x11; 32]),
                 vout: 1,
             },
             ..bitcoin::TxIn::default()
-        }],
+        }]
+        .into_iter()
+        .chain(foreign)
+        .collect(),
         output: outputs.into(),
     };
     let raw = bitcoin::consensus::encode::serialize_hex(&transaction);
@@ -325,4 +341,109 @@ async fn an_open_whose_funding_was_signed_stays_unknown_with_its_inputs_free() {
     let became = money::reconcile(&node.rpc, ID, &prepared()).await;
     assert_eq!(became, Ok(Reconciled::Unknown));
     assert_eq!(node.calls.count("reserveinputs"), 0);
+}
+
+/// The same, as it happens.
+#[tokio::test]
+async fn a_refused_open_that_left_a_channel_is_unknown() {
+    let mut is_asked = false;
+    let node = node(move |method, _| match method {
+        "listfunds" => funds("confirmed", false),
+        "fundchannel" => {
+            is_asked = true;
+            refusal(-1, "Error broadcasting transaction")
+        }
+        "listpeerchannels" if is_asked => channels_funded(),
+        _ => None,
+    });
+    let ended = money::execute(&node.rpc, ID, &allowed(), &prepared()).await;
+    assert!(matches!(ended, Err(ActError::Unknown { .. })), "{ended:?}");
+    assert_eq!(node.calls.count("deldatastore"), 0);
+}
+
+/// The operator opened to somebody else with the chosen coin, alone or with a further one: this open is none, as soon
+/// as the chain says so.
+#[tokio::test]
+async fn a_channel_with_somebody_else_is_not_the_one() {
+    for (height, expected) in [(0, Reconciled::Unknown), (120, Reconciled::NotDone)] {
+        for further in [0, 400_000] {
+            let channel = move |list: &str, state: &str| {
+                let (hash, _) = spending(further);
+                result(
+                    json!({list: [{"peer_id": OWN, "state": state, "opener": "local",
+                    "channel_id": "22".repeat(32), "funding_txid": hash, "funding_outnum": 0}]}),
+                )
+            };
+            for is_closed in [false, true] {
+                let became = reconciled(move |method, _| match method {
+                    "listfunds" => funds("spent", false),
+                    "listtransactions" => {
+                        let (hash, rawtx) = spending(further);
+                        result(
+                            json!({"transactions": [{"hash": hash, "rawtx": rawtx, "blockheight": height}]}),
+                        )
+                    }
+                    "listpeerchannels" if is_closed => nothing("channels"),
+                    "listpeerchannels" => channel("channels", "CHANNELD_NORMAL"),
+                    "listclosedchannels" if is_closed => channel("closedchannels", "CLOSED"),
+                    _ => None,
+                });
+                assert_eq!(became.await, expected, "{height} {further} {is_closed}");
+            }
+        }
+    }
+}
+
+/// A funding with an input of the peer's, whose amount nobody tells: the channel is there, and is booked.
+#[tokio::test]
+async fn a_funding_that_the_peer_adds_to_is_done() {
+    let done = reconciled(|method, _| match method {
+        "listfunds" => funds("spent", false),
+        "listtransactions" => {
+            let (hash, rawtx) = spending(400_000);
+            result(json!({"transactions": [{"hash": hash, "rawtx": rawtx, "blockheight": 0}]}))
+        }
+        "listpeerchannels" => {
+            let (hash, _) = spending(400_000);
+            result(
+                json!({"channels": [{"peer_id": PEER, "state": "DUALOPEND_AWAITING_LOCKIN",
+                "channel_id": "22".repeat(32), "funding_txid": hash, "funding_outnum": 0}]}),
+            )
+        }
+        _ => None,
+    });
+    let Reconciled::Done(Done::Opened { fee, .. }) = done.await else {
+        panic!("not done");
+    };
+    assert_eq!(fee, Sat::ZERO);
+}
+
+/// Channels that wait for their funding with others, or that were there before, say nothing of this open.
+#[tokio::test]
+async fn other_channels_that_wait_for_a_funding_keep_no_open_unknown() {
+    let cases = [
+        (PEER, "33", "local", Reconciled::Unknown),
+        (PEER, "33", "remote", Reconciled::NotDone),
+        (PEER, "22", "local", Reconciled::NotDone),
+        (OWN, "33", "local", Reconciled::NotDone),
+    ];
+    for (with, id, opener, expected) in cases {
+        let node = node(move |method, _| match method {
+            "listfunds" => funds("confirmed", true),
+            "listpeerchannels" => result(json!({"channels": [{"peer_id": with, "opener": opener,
+                "state": "CHANNELD_AWAITING_LOCKIN", "channel_id": id.repeat(32),
+                "funding_txid": "44".repeat(32), "funding_outnum": 0}]})),
+            "listdatastore" => {
+                result(json!({"datastore": [{"key": ["hive"], "string": "an earlier one"}]}))
+            }
+            _ => None,
+        });
+        let prepared = Prepared::Open {
+            target: Some(peer()),
+            inputs: vec![input()],
+            channels_before: vec!["22".repeat(32).parse().unwrap()],
+        };
+        let became = money::reconcile(&node.rpc, ID, &prepared).await;
+        assert_eq!(became, Ok(expected), "{with} {id} {opener}");
+    }
 }
