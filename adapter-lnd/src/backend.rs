@@ -15,7 +15,8 @@ use hive_planner::graph::Graph;
 use hive_policy::Authorized;
 use hive_types::limits::MESSAGE_TYPE;
 use hive_types::{ActionId, LocalSnapshot, NodeId};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 use tonic::Code;
 
@@ -26,6 +27,8 @@ pub struct LndBackend {
     reader: Arc<Reader>,
     pub(crate) queue: Arc<EventQueue>,
     grants: Arc<Grants>,
+    /// Opens that LND was asked for in this run: few, since each is within the operator's limits.
+    pub(crate) opens: Mutex<BTreeSet<ActionId>>,
     following: JoinHandle<()>,
 }
 
@@ -50,6 +53,7 @@ impl LndBackend {
             reader: streams.reader.clone(),
             queue: streams.queue.clone(),
             grants: streams.grants.clone(),
+            opens: Mutex::default(),
             following: tokio::spawn(streams.run()),
         })
     }

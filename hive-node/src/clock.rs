@@ -159,8 +159,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// The wall clock; 1970 on a machine whose clock stands before that.
-fn wall() -> UnixMillis {
+/// The machine's wall clock, whatever clock a driver goes by; 1970 on a machine whose clock stands before that.
+pub fn wall() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixMillis::new(millis(since.unwrap_or_default()))
 }

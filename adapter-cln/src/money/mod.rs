@@ -81,6 +81,7 @@ pub(crate) async fn reconcile(
             target,
             inputs,
             channels_before,
+            ..
         } => {
             let sought = Sought {
                 target: *target,

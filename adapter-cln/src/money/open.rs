@@ -65,6 +65,7 @@ pub(super) async fn prepare(
     let with_target = channels.iter().filter(|one| one.peer_id == open.target);
     Ok(Prepared::Open {
         target: Some(open.target),
+        begun: None,
         inputs: fund::choose(&outputs, &need)?,
         channels_before: with_target.filter_map(|one| one.channel_id).collect(),
     })

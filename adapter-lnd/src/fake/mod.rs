@@ -18,7 +18,7 @@ use crate::proto::routerrpc::{
 use crate::proto::walletrpc::wallet_kit_server::{WalletKit, WalletKitServer};
 use crate::proto::walletrpc::{
     ListLeasesRequest, ListLeasesResponse, ListUnspentRequest, ListUnspentResponse,
-    ReleaseOutputRequest, ReleaseOutputResponse,
+    ReleaseOutputRequest, ReleaseOutputResponse, UtxoLease,
 };
 use crate::{LndBackend, Source};
 use std::path::Path;
@@ -59,6 +59,8 @@ pub(crate) struct Script {
     pub(crate) unspent: Vec<Utxo>,
     pub(crate) leased: Vec<OutPoint>,
     pub(crate) lease_id: Vec<u8>,
+    /// When the leases end, in seconds since 1970.
+    pub(crate) lease_ends: u64,
     pub(crate) transactions: Vec<Transaction>,
     /// How many were given out, all answers together.
     pub(crate) transactions_told: usize,
@@ -302,13 +304,12 @@ impl WalletKit for Fake {
 
     async fn list_leases(&self, request: Request<ListLeasesRequest>) -> Answer<ListLeasesResponse> {
         self.heard("ListLeases", &request)?;
-        let leased = held(&self.script).leased.clone();
-        let leases = leased
-            .into_iter()
-            .map(|outpoint| crate::proto::walletrpc::UtxoLease {
-                id: held(&self.script).lease_id.clone(),
-                outpoint: Some(outpoint),
-            });
+        let script = held(&self.script);
+        let leases = script.leased.iter().map(|outpoint| UtxoLease {
+            id: script.lease_id.clone(),
+            outpoint: Some(outpoint.clone()),
+            expiration: script.lease_ends,
+        });
         Ok(Response::new(ListLeasesResponse {
             locked_utxos: leases.collect(),
         }))

@@ -5,13 +5,12 @@ use super::{NODE, PEER, Stand};
 use crate::connect::held;
 use crate::permissions::Grants;
 use crate::proto::lnrpc::payment::PaymentStatus;
-use crate::proto::lnrpc::pending_channels_response::{PendingChannel, PendingOpenChannel};
 use crate::proto::lnrpc::*;
 use hive_node::backend::{
     BackendError, BackendEvent, Done, LightningBackend, Prepared, Reconciled,
 };
 use hive_types::limits::{EVENT_QUEUE, EVENTS_OF_A_PEER, MESSAGE_TYPE};
-use hive_types::{ActionId, ActionKind, Digest, Msat, Sat, Txid};
+use hive_types::{ActionId, ActionKind, Digest, Msat};
 use std::time::Duration;
 use tonic::Status;
 
@@ -269,148 +268,4 @@ async fn t59_payments_are_not_done_only_once_their_invoice_is_gone() {
     assert_eq!(ask(None).await, Reconciled::NotDone);
     assert_eq!(stand.fake.asked("CancelInvoice"), 2);
     assert_eq!(stand.fake.asked("SendToRouteV2"), 0);
-}
-
-fn txid(byte: u8) -> String {
-    Txid::from_bytes([byte; 32]).to_string()
-}
-
-fn place(byte: u8) -> OutPoint {
-    OutPoint {
-        txid_bytes: vec![],
-        txid_str: txid(byte),
-        output_index: 0,
-    }
-}
-
-fn utxo(byte: u8) -> Utxo {
-    Utxo {
-        address_type: 0,
-        amount_sat: 1_000_000,
-        outpoint: Some(place(byte)),
-        confirmations: 3,
-    }
-}
-
-fn spending(tx: u8, input: u8, num_confirmations: i32) -> Transaction {
-    Transaction {
-        tx_hash: txid(tx),
-        num_confirmations,
-        total_fees: 321,
-        previous_outpoints: vec![PreviousOutPoint {
-            outpoint: format!("{}:0", txid(input)),
-        }],
-    }
-}
-
-#[tokio::test]
-async fn t36_an_open_is_found_by_its_inputs() {
-    let stand = Stand::new().await;
-    let backend = stand.backend();
-    let id = ActionId::from_bytes([5; 16]);
-    let prepared = Prepared::Open {
-        target: None,
-        inputs: [1, 2]
-            .map(|byte| format!("{}:0", txid(byte)).parse().unwrap())
-            .into(),
-        channels_before: vec![],
-    };
-    let ask = async || backend.reconcile(id, &prepared).await.unwrap();
-    let script = || held(&stand.fake.script);
-    script().unspent = vec![utxo(1), utxo(2), utxo(3)];
-    assert_eq!(ask().await, Reconciled::NotDone);
-    script().leased = vec![place(2)];
-    assert_eq!(ask().await, Reconciled::Unknown);
-    script().leased.clear();
-    // Neither free nor spent: locked by a funding that is being agreed upon.
-    script().unspent = vec![utxo(1)];
-    assert_eq!(ask().await, Reconciled::Unknown);
-    // Spent by something that is no channel, first unconfirmed.
-    script().transactions = vec![spending(8, 2, 0)];
-    assert_eq!(ask().await, Reconciled::Unknown);
-    script().transactions = vec![spending(8, 2, 1)];
-    assert_eq!(ask().await, Reconciled::NotDone);
-    // By a channel that is closed again.
-    script().closed = vec![ChannelCloseSummary {
-        channel_point: format!("{}:1", txid(8)),
-        ..ChannelCloseSummary::default()
-    }];
-    let Reconciled::Done(Done::Opened { funding, fee, .. }) = ask().await else {
-        panic!("the channel is not found");
-    };
-    assert_eq!(
-        (funding.to_string(), fee),
-        (format!("{}:1", txid(8)), Sat::new(321))
-    );
-}
-
-#[tokio::test]
-async fn t36_inputs_of_an_open_that_died_are_freed() {
-    let stand = Stand::new().await;
-    let backend = stand.backend();
-    let id = ActionId::from_bytes([5; 16]);
-    let prepared = Prepared::Open {
-        target: Some(PEER.parse().unwrap()),
-        inputs: vec![format!("{}:0", txid(1)).parse().unwrap()],
-        channels_before: vec![],
-    };
-    let ask = async || backend.reconcile(id, &prepared).await.unwrap();
-    let script = || held(&stand.fake.script);
-    let own = "ede19a92ed321a4705f8a1cccc1d4f6182545d4bb4fae08bd5937831b7e38f98";
-    let own: Digest = own.parse().unwrap();
-    script().unspent = vec![utxo(1), utxo(2)];
-    script().leased = vec![place(1), place(2)];
-    // With a link to its target, the open may still come about.
-    script().lease_id = own.as_bytes().to_vec();
-    script().peers = vec![Peer {
-        pub_key: PEER.to_owned(),
-        ..Peer::default()
-    }];
-    assert_eq!(ask().await, Reconciled::Unknown);
-    script().peers.clear();
-    // Somebody else's lease is nobody's to free.
-    script().lease_id = vec![7; 32];
-    assert_eq!(ask().await, Reconciled::Unknown);
-    script().lease_id = own.as_bytes().to_vec();
-    // Its transaction is on the way, or its channel is stored.
-    script().transactions = vec![spending(9, 1, 0)];
-    assert_eq!(ask().await, Reconciled::Unknown);
-    script().transactions.clear();
-    assert_eq!(stand.fake.asked("ReleaseOutput"), 0);
-    assert_eq!(ask().await, Reconciled::NotDone);
-    // What it did not lease stays leased.
-    assert_eq!(script().leased, [place(2)]);
-}
-
-#[tokio::test]
-async fn t36_an_open_is_found_by_its_name() {
-    let stand = Stand::new().await;
-    let backend = stand.backend();
-    let id = ActionId::from_bytes([5; 16]);
-    let inputs = vec![format!("{}:0", txid(1)).parse().unwrap()];
-    let prepared = Prepared::Open {
-        target: None,
-        inputs,
-        channels_before: vec![],
-    };
-    let mine = PendingChannel {
-        channel_point: format!("{}:0", txid(9)),
-        memo: id.to_string(),
-        ..PendingChannel::default()
-    };
-    // LND stored the channel and stopped before it published: the inputs look free.
-    held(&stand.fake.script).unspent = vec![utxo(1)];
-    held(&stand.fake.script).opening = vec![PendingOpenChannel {
-        channel: Some(mine),
-    }];
-    assert_eq!(
-        backend.reconcile(id, &prepared).await.unwrap(),
-        Reconciled::Unknown
-    );
-    held(&stand.fake.script).transactions = vec![spending(9, 1, 0)];
-    let known = backend.reconcile(id, &prepared).await.unwrap();
-    assert!(
-        matches!(known, Reconciled::Done(Done::Opened { .. })),
-        "{known:?}"
-    );
 }

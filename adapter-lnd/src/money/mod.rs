@@ -1,15 +1,19 @@
 //! What moves money or sets fees: prepared, executed, found again. No other room names such a request.
 
 mod abandoned;
+mod became;
 mod blame;
 mod coins;
 mod open;
+#[cfg(test)]
+mod opens_tests;
 mod payment;
 mod policy;
 mod probe;
 mod route;
 
 use crate::LndBackend;
+use became::Begun;
 use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_policy::Authorized;
 use hive_types::{Action, ActionId};
@@ -30,8 +34,22 @@ impl LndBackend {
         prepared: &Prepared,
     ) -> Result<Done, ActError> {
         match (permit.action(), prepared) {
-            (Action::Open(wanted), Prepared::Open { inputs, .. }) => {
-                open::execute(self, id, wanted, permit.cost(), inputs, prepared).await
+            (
+                Action::Open(wanted),
+                Prepared::Open {
+                    target,
+                    begun: at,
+                    inputs,
+                    ..
+                },
+            ) => {
+                let begun = Begun {
+                    id,
+                    target: *target,
+                    at: *at,
+                    inputs,
+                };
+                open::execute(self, wanted, permit.cost(), begun).await
             }
             (Action::SetPolicy(set), Prepared::Policy { before, .. }) => {
                 policy::execute(&self.link, set, *before).await
@@ -66,8 +84,19 @@ impl LndBackend {
         prepared: &Prepared,
     ) -> Result<Reconciled, BackendError> {
         match prepared {
-            Prepared::Open { target, inputs, .. } => {
-                open::reconcile(&self.link, id, *target, inputs).await
+            Prepared::Open {
+                target,
+                begun: at,
+                inputs,
+                ..
+            } => {
+                let begun = Begun {
+                    id,
+                    target: *target,
+                    at: *at,
+                    inputs,
+                };
+                became::reconcile(&self.link, &begun).await
             }
             Prepared::Payment { payment_hash, .. } => {
                 payment::reconcile(&self.link, *payment_hash).await

@@ -1,20 +1,21 @@
 //! Opening a channel with inputs that were chosen and written down before.
 
+use super::became::{Begun, Hold, Look, look};
 use super::coins::{Coin, choose, input_weight};
-use super::{abandoned, blame, unknown};
+use super::{blame, unknown};
 use crate::LndBackend;
-use crate::connect::{Link, is_lost};
+use crate::connect::{Link, held, is_lost};
 use crate::convert::{channel_id, outpoint, sat, wallet_outpoint};
 use crate::info;
 use crate::proto::lnrpc::open_status_update::Update;
 use crate::proto::lnrpc::{
-    self, ClosedChannelsRequest, GetTransactionsRequest, OpenChannelRequest,
-    PendingChannelsRequest, PendingUpdate, Transaction,
+    self, GetTransactionsRequest, OpenChannelRequest, PendingUpdate, Transaction,
 };
 use crate::proto::walletrpc::{ListLeasesRequest, ListUnspentRequest, UtxoLease};
 use crate::snapshot::{self, ACCOUNT, channels};
 use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
-use hive_types::{ActionId, FeeratePerKw, Msat, NodeId, OpenChannel, OutPoint, Sat, Txid};
+use hive_node::clock::wall;
+use hive_types::{FeeratePerKw, Msat, NodeId, OpenChannel, OutPoint, Sat, Txid};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tonic::Status;
@@ -84,6 +85,7 @@ pub(super) async fn prepare(
     let snapshot = channels(link).await.map_err(NotDone::from)?;
     Ok(Prepared::Open {
         target: Some(wanted.target),
+        begun: Some(wall()),
         inputs: choice.coins.iter().map(|coin| coin.outpoint).collect(),
         channels_before: with_peer(&snapshot, &wanted.target).map_err(NotDone::from)?,
     })
@@ -124,7 +126,7 @@ async fn free_coins(link: &Link) -> Result<Vec<Coin>, BackendError> {
     Ok(coins)
 }
 
-async fn unspent(link: &Link, min_confs: i32) -> Result<Vec<lnrpc::Utxo>, BackendError> {
+pub(super) async fn unspent(link: &Link, min_confs: i32) -> Result<Vec<lnrpc::Utxo>, BackendError> {
     let request = ListUnspentRequest {
         min_confs,
         max_confs: i32::MAX,
@@ -136,13 +138,13 @@ async fn unspent(link: &Link, min_confs: i32) -> Result<Vec<lnrpc::Utxo>, Backen
     Ok(said.utxos)
 }
 
-fn utxo_outpoint(utxo: &lnrpc::Utxo) -> Result<OutPoint, BackendError> {
+pub(super) fn utxo_outpoint(utxo: &lnrpc::Utxo) -> Result<OutPoint, BackendError> {
     let said = utxo.outpoint.as_ref();
     wallet_outpoint(said.ok_or_else(|| crate::convert::unclear("an output", "without a place"))?)
 }
 
 /// What LND holds back for somebody, and for whom.
-async fn leases(link: &Link) -> Result<Vec<(OutPoint, UtxoLease)>, BackendError> {
+pub(super) async fn leases(link: &Link) -> Result<Vec<(OutPoint, UtxoLease)>, BackendError> {
     let mut client = link.wallet();
     let call = "/walletrpc.WalletKit/ListLeases";
     let said = link
@@ -162,21 +164,30 @@ async fn leased(link: &Link) -> Result<BTreeSet<OutPoint>, BackendError> {
 
 pub(super) async fn execute(
     backend: &LndBackend,
-    id: ActionId,
     wanted: &OpenChannel,
     cost: Msat,
-    inputs: &[OutPoint],
-    prepared: &Prepared,
+    begun: Begun<'_>,
 ) -> Result<Done, ActError> {
     let link = &backend.link;
-    match backend.reconcile_action(id, prepared).await {
-        Ok(Reconciled::NotDone) => {}
-        Ok(Reconciled::Done(done)) => return Ok(done),
-        Ok(Reconciled::Unknown) => return Err(unknown("an earlier attempt holds the inputs")),
+    // Nothing is freed here. Who holds an input of an open that LND was not yet asked for is somebody else, whatever
+    // the id of the lease.
+    let was_asked = held(&backend.opens).contains(&begun.id);
+    match look(link, &begun).await {
+        Ok(Look::Nothing(Hold::Free)) => {}
+        Ok(Look::Known(Reconciled::Done(done))) => return Ok(done),
+        Ok(Look::Nothing(_)) if !was_asked => {
+            let reason = "somebody else took an input since it was chosen";
+            return Err(NotDone::new(Fault::Node, reason).into());
+        }
+        Ok(Look::Known(Reconciled::NotDone)) => {
+            let reason = "somebody else spent an input since it was chosen";
+            return Err(NotDone::new(Fault::Node, reason).into());
+        }
+        Ok(_) => return Err(unknown("an earlier attempt holds the inputs")),
         Err(reason) => return Err(unknown(reason.to_string())),
     }
     let sat_per_vbyte = rate(link, wanted).await?;
-    within_cost(link, inputs, sat_per_vbyte, cost).await?;
+    within_cost(link, begun.inputs, sat_per_vbyte, cost).await?;
     if let Err(reason) = backend.dial(wanted.target, &[]).await {
         return Err(NotDone::from(reason).into());
     }
@@ -186,9 +197,10 @@ pub(super) async fn execute(
         local_funding_amount: i64::try_from(wanted.capacity.get()).unwrap_or(i64::MAX),
         private: !wanted.announce,
         min_confs: 1,
-        memo: id.to_string(),
-        outpoints: inputs.iter().map(as_outpoint).collect(),
+        memo: begun.id.to_string(),
+        outpoints: begun.inputs.iter().map(as_outpoint).collect(),
     };
+    held(&backend.opens).insert(begun.id);
     // A task of its own: whether somebody still waits for the answer makes no difference to the open.
     let opening = tokio::spawn(open(link.clone(), request));
     let ended = match tokio::time::timeout(PATIENCE, opening).await {
@@ -200,7 +212,7 @@ pub(super) async fn execute(
         Ok(pending) => opened(link, &pending).await,
         Err(status) if is_lost(&status) => Err(unknown(status.message())),
         // What LND says it did not do is checked all the same.
-        Err(status) => match backend.reconcile_action(id, prepared).await {
+        Err(status) => match look(link, &begun).await.map(Reconciled::from) {
             Ok(Reconciled::NotDone) => {
                 Err(NotDone::new(blame::of_open(status.message()), status.message()).into())
             }
@@ -277,7 +289,7 @@ async fn opened(link: &Link, pending: &PendingUpdate) -> Result<Done, ActError> 
     Err(unknown("the funding is not in LND's wallet yet"))
 }
 
-fn done(funding: OutPoint, transaction: &Transaction) -> Done {
+pub(super) fn done(funding: OutPoint, transaction: &Transaction) -> Done {
     Done::Opened {
         channel_id: channel_id(&funding),
         funding,
@@ -285,13 +297,13 @@ fn done(funding: OutPoint, transaction: &Transaction) -> Done {
     }
 }
 
-fn find<'a>(known: &'a [Transaction], funding: &OutPoint) -> Option<&'a Transaction> {
+pub(super) fn find<'a>(known: &'a [Transaction], funding: &OutPoint) -> Option<&'a Transaction> {
     let txid = funding.txid.to_string();
     known.iter().find(|transaction| transaction.tx_hash == txid)
 }
 
 /// Those of the blocks from this height on, and the unconfirmed ones.
-async fn transactions(link: &Link, from: u32) -> Result<Vec<Transaction>, BackendError> {
+pub(super) async fn transactions(link: &Link, from: u32) -> Result<Vec<Transaction>, BackendError> {
     let request = GetTransactionsRequest {
         start_height: i32::try_from(from).unwrap_or(i32::MAX),
         end_height: -1,
@@ -302,146 +314,9 @@ async fn transactions(link: &Link, from: u32) -> Result<Vec<Transaction>, Backen
     Ok(said.transactions)
 }
 
-/// What became of an open. One that died with LND, or with the link to its target, left its inputs leased: they are
-/// freed once it is certain that nothing comes of it.
-pub(super) async fn reconcile(
-    link: &Link,
-    id: ActionId,
-    target: Option<NodeId>,
-    inputs: &[OutPoint],
-) -> Result<Reconciled, BackendError> {
-    let seen = look(link, id, inputs).await?;
-    let (Look::Held, Some(target)) = (&seen, target) else {
-        return Ok(seen.into());
-    };
-    if !abandoned::is_over(link, target).await? {
-        return Ok(Reconciled::Unknown);
-    }
-    // Once more: what it came to before it was over is seen by now.
-    let seen = look(link, id, inputs).await?;
-    if matches!(seen, Look::Held) && abandoned::release(link, &leases(link).await?, inputs).await {
-        return look(link, id, inputs).await.map(Reconciled::from);
-    }
-    Ok(seen.into())
-}
-
-/// What inputs, channels and transactions tell of an open.
-enum Look {
-    Known(Reconciled),
-    /// Nothing came of it so far, and an input is not free.
-    Held,
-}
-
-impl From<Look> for Reconciled {
-    fn from(look: Look) -> Self {
-        match look {
-            Look::Known(known) => known,
-            Look::Held => Self::Unknown,
-        }
-    }
-}
-
-/// The channel that bears the action's id, or the one whose funding spends the inputs: done. All inputs
-/// free: not done. A confirmed transaction of another kind spends one: it can't be done any more.
-async fn look(link: &Link, id: ActionId, inputs: &[OutPoint]) -> Result<Look, BackendError> {
-    // In this order: an open that comes between two of these is seen by a later one.
-    let free: BTreeSet<OutPoint> = free_ones(link).await?;
-    let known = transactions(link, 0).await?;
-    let channels = fundings(link).await?;
-    let spends = |transaction: &&Transaction| {
-        let mut spent = transaction.previous_outpoints.iter();
-        spent.any(|place| {
-            inputs
-                .iter()
-                .any(|input| input.to_string() == place.outpoint)
-        })
-    };
-    let mine = channels
-        .iter()
-        .find(|channel| channel.memo == id.to_string());
-    let spending = known.iter().find(spends);
-    let of_spending = spending.and_then(|transaction| {
-        let mut ours = channels.iter();
-        ours.find(|channel| channel.funding.txid.to_string() == transaction.tx_hash)
-    });
-    if let Some(channel) = mine.or(of_spending) {
-        // Without its transaction it is a channel all the same, whose cost is told later.
-        let found = find(&known, &channel.funding);
-        return Ok(Look::Known(
-            found.map_or(Reconciled::Unknown, |transaction| {
-                Reconciled::Done(done(channel.funding, transaction))
-            }),
-        ));
-    }
-    if let Some(other) = spending {
-        return Ok(Look::Known(match other.num_confirmations > 0 {
-            true => Reconciled::NotDone,
-            false => Reconciled::Unknown,
-        }));
-    }
-    Ok(match inputs.iter().all(|input| free.contains(input)) {
-        true => Look::Known(Reconciled::NotDone),
-        false => Look::Held,
-    })
-}
-
-/// Outputs that nothing holds, unconfirmed ones included: after a reorganization an input may be one.
-async fn free_ones(link: &Link) -> Result<BTreeSet<OutPoint>, BackendError> {
-    let leased = leased(link).await?;
-    let mut free = BTreeSet::new();
-    for utxo in unspent(link, 0).await? {
-        free.insert(utxo_outpoint(&utxo)?);
-    }
-    Ok(free.difference(&leased).copied().collect())
-}
-
-struct Funding {
-    funding: OutPoint,
-    memo: String,
-}
-
-/// Of all channels: opening, open, closing and closed.
-async fn fundings(link: &Link) -> Result<Vec<Funding>, BackendError> {
-    let mut client = link.lightning();
-    let call = "/lnrpc.Lightning/PendingChannels";
-    let pending = link
-        .ask(call, client.pending_channels(PendingChannelsRequest {}))
-        .await?;
-    let closing = pending
-        .waiting_close_channels
-        .into_iter()
-        .map(|one| one.channel);
-    let forced = pending.pending_force_closing_channels.into_iter();
-    let pending = closing.chain(forced.map(|one| one.channel)).flatten();
-    let now = channels(link).await?;
-    let opening = now.opening.into_iter().filter_map(|one| one.channel);
-    let pending = pending
-        .chain(opening)
-        .map(|one| (one.channel_point, one.memo));
-    let open = now
-        .open
-        .into_iter()
-        .map(|one| (one.channel_point, one.memo));
-    let call = "/lnrpc.Lightning/ClosedChannels";
-    let closed = link
-        .ask(call, client.closed_channels(ClosedChannelsRequest {}))
-        .await?;
-    let closed = closed.channels.into_iter();
-    let closed = closed.map(|one| (one.channel_point, String::new()));
-    pending
-        .chain(open)
-        .chain(closed)
-        .map(|(point, memo)| {
-            let funding = outpoint(&point)?;
-            Ok(Funding { funding, memo })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::held;
     use crate::fake::Stand;
 
     fn transaction(number: u8, num_confirmations: i32) -> Transaction {

@@ -73,6 +73,7 @@ impl EmbeddedBackend {
                 let with_target = channels.filter(|channel| channel.peer == open.target);
                 return Ok(Prepared::Open {
                     target: Some(open.target),
+                    begun: None,
                     inputs,
                     channels_before: with_target.map(|channel| channel.channel_id).collect(),
                 });

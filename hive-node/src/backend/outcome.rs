@@ -5,6 +5,7 @@ use bitcoin::hashes::{Hash, sha256};
 use hive_core::{Done, Fault};
 use hive_types::{
     BlockHeight, ChannelId, ChannelPolicy, Digest, Network, NodeId, OutPoint, ShortChannelId,
+    UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -171,6 +172,10 @@ pub enum Prepared {
         /// To whom; `None` in what was stored before this was.
         #[serde(default)]
         target: Option<NodeId>,
+        /// When, by the machine's own clock; `None` where nothing depends on it, and in what was stored before
+        /// this was. An LND tells of its reservations only until when they hold.
+        #[serde(default)]
+        begun: Option<UnixMillis>,
         /// The outputs that the funding transaction spends.
         inputs: Vec<OutPoint>,
         /// The channels with the target that existed before.
@@ -264,6 +269,7 @@ mod tests {
         let all = [
             Prepared::Open {
                 target: Some(target),
+                begun: Some(UnixMillis::new(7)),
                 inputs: vec![],
                 channels_before: vec![ChannelId::from_bytes([1; 32])],
             },
@@ -284,9 +290,16 @@ mod tests {
     }
 
     #[test]
-    fn an_open_that_was_prepared_without_its_target_reads() {
+    fn an_open_that_was_prepared_without_target_and_time_reads() {
         let text = r#"{"kind":"open","inputs":[],"channels_before":[]}"#;
         let read: Prepared = serde_json::from_str(text).unwrap();
-        assert!(matches!(read, Prepared::Open { target: None, .. }));
+        assert!(matches!(
+            read,
+            Prepared::Open {
+                target: None,
+                begun: None,
+                ..
+            }
+        ));
     }
 }

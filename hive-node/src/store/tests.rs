@@ -221,6 +221,7 @@ fn what_was_prepared_stays_with_its_action() {
     let store = Store::open(folder.path()).unwrap();
     let prepared = Prepared::Open {
         target: None,
+        begun: None,
         inputs: vec![],
         channels_before: vec![ChannelId::from_bytes([1; 32])],
     };

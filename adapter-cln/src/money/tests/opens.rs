@@ -33,6 +33,7 @@ fn input() -> OutPoint {
 fn prepared() -> Prepared {
     Prepared::Open {
         target: Some(peer()),
+        begun: None,
         inputs: vec![input()],
         channels_before: Vec::new(),
     }
@@ -440,6 +441,7 @@ async fn other_channels_that_wait_for_a_funding_keep_no_open_unknown() {
         });
         let prepared = Prepared::Open {
             target: Some(peer()),
+            begun: None,
             inputs: vec![input()],
             channels_before: vec!["22".repeat(32).parse().unwrap()],
         };
