@@ -98,6 +98,7 @@ impl LightningBackend for RichNode {
     async fn prepare(&self, _: &Authorized) -> Result<Prepared, NotDone> {
         Ok(Prepared::Open {
             target: None,
+            begun: None,
             inputs: vec![],
             channels_before: vec![],
         })
