@@ -1,7 +1,7 @@
 //! A payment to oneself around a circle: one invoice, one route, one hash.
 
 use super::route::{Attempted, End, attempt, route};
-use super::unknown;
+use super::{probe, unknown};
 use crate::connect::{Link, is_lost};
 use crate::info;
 use crate::proto::invoicesrpc::CancelInvoiceMsg;
@@ -195,7 +195,12 @@ pub(super) async fn reconcile(link: &Link, hash: Digest) -> Result<Reconciled, B
             None => Reconciled::NotDone,
         });
     };
-    match payment.status() {
+    let status = payment.status();
+    let is_over = matches!(status, PaymentStatus::Succeeded | PaymentStatus::Failed);
+    if let Some(attempt) = probe::attempt_of(&payment, hash).filter(|_| is_over) {
+        return Ok(probe::found(link, hash, attempt).await);
+    }
+    match status {
         PaymentStatus::Succeeded => {
             let fee = crate::convert::msat(payment.fee_msat);
             Ok(Reconciled::Done(Done::Paid { fee }))
