@@ -9,6 +9,10 @@ use crate::snapshot::channels;
 use hive_node::backend::{BackendError, Reconciled};
 use hive_types::{ActionId, NodeId, OutPoint, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// LND goes on with an open whose agent was killed just after it asked for it: by then it holds the inputs.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// What was written down of an open before it began.
 #[derive(Clone, Copy)]
@@ -22,7 +26,11 @@ pub(super) struct Begun<'a> {
 /// What became of an open. One that died with LND, or with the link to its target, left its inputs leased: they are
 /// freed once it is certain that nothing comes of it.
 pub(super) async fn reconcile(link: &Link, open: &Begun<'_>) -> Result<Reconciled, BackendError> {
-    let seen = look(link, open).await?;
+    let mut seen = look(link, open).await?;
+    if matches!(seen, Look::Nothing(Hold::Free | Hold::Others)) {
+        tokio::time::sleep(SECOND_LOOK).await;
+        seen = look(link, open).await?;
+    }
     let (Look::Nothing(Hold::Leased), Some(target)) = (&seen, open.target) else {
         return Ok(seen.into());
     };
@@ -68,8 +76,8 @@ impl From<Look> for Reconciled {
     }
 }
 
-/// The channel that bears the action's id, or the one whose funding spends the inputs: done. A confirmed
-/// transaction of another kind spends one: it can't be done any more. Otherwise, who holds them.
+/// The channel that bears the action's id, or a closed one with the target whose funding spends the inputs: done. Any
+/// other confirmed transaction spends one, the funding of somebody else's channel too: it can't be done any more. Otherwise, who holds them.
 pub(super) async fn look(link: &Link, open: &Begun<'_>) -> Result<Look, BackendError> {
     // In this order: an open that comes between two of these is seen by a later one.
     let hold = hold(link, open.inputs).await?;
@@ -82,13 +90,17 @@ pub(super) async fn look(link: &Link, open: &Begun<'_>) -> Result<Look, BackendE
             inputs.any(|input| input.to_string() == place.outpoint)
         })
     });
-    let memo = open.id.to_string();
+    let memo = Some(open.id.to_string());
     let mine = channels.iter().find(|channel| channel.memo == memo);
-    let of_spending = spending.and_then(|transaction| {
-        let mut ours = channels.iter();
-        ours.find(|channel| channel.funding.txid.to_string() == transaction.tx_hash)
+    let closed = spending.and_then(|transaction| {
+        let peer = open.target.map(|target| target.to_string());
+        let mut closed = channels.iter().filter(|channel| channel.memo.is_none());
+        closed.find(|channel| {
+            channel.funding.txid.to_string() == transaction.tx_hash
+                && peer.as_ref().is_none_or(|peer| *peer == channel.peer)
+        })
     });
-    if let Some(channel) = mine.or(of_spending) {
+    if let Some(channel) = mine.or(closed) {
         // Without its transaction it is a channel all the same, whose cost is told later.
         let found = find(&known, &channel.funding);
         return Ok(Look::Known(
@@ -122,7 +134,9 @@ async fn hold(link: &Link, inputs: &[OutPoint]) -> Result<Hold, BackendError> {
 
 struct Funding {
     funding: OutPoint,
-    memo: String,
+    peer: String,
+    /// The id of the action that opened it, or what its operator wrote there; LND keeps none of closed ones.
+    memo: Option<String>,
 }
 
 /// Of all channels: opening, open, closing and closed.
@@ -132,33 +146,33 @@ async fn fundings(link: &Link) -> Result<Vec<Funding>, BackendError> {
     let pending = link
         .ask(call, client.pending_channels(PendingChannelsRequest {}))
         .await?;
-    let closing = pending
-        .waiting_close_channels
-        .into_iter()
-        .map(|one| one.channel);
+    let closing = pending.waiting_close_channels.into_iter();
+    let closing = closing.map(|one| one.channel);
     let forced = pending.pending_force_closing_channels.into_iter();
     let pending = closing.chain(forced.map(|one| one.channel)).flatten();
     let now = channels(link).await?;
     let opening = now.opening.into_iter().filter_map(|one| one.channel);
     let pending = pending
         .chain(opening)
-        .map(|one| (one.channel_point, one.memo));
-    let open = now
-        .open
-        .into_iter()
-        .map(|one| (one.channel_point, one.memo));
+        .map(|one| (one.channel_point, one.remote_node_pub, Some(one.memo)));
+    let open = now.open.into_iter();
+    let open = open.map(|one| (one.channel_point, one.remote_pubkey, Some(one.memo)));
     let call = "/lnrpc.Lightning/ClosedChannels";
     let closed = link
         .ask(call, client.closed_channels(ClosedChannelsRequest {}))
         .await?;
     let closed = closed.channels.into_iter();
-    let closed = closed.map(|one| (one.channel_point, String::new()));
+    let closed = closed.map(|one| (one.channel_point, one.remote_pubkey, None));
     pending
         .chain(open)
         .chain(closed)
-        .map(|(point, memo)| {
+        .map(|(point, peer, memo)| {
             let funding = outpoint(&point)?;
-            Ok(Funding { funding, memo })
+            Ok(Funding {
+                funding,
+                peer,
+                memo,
+            })
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use super::became::Begun;
 use super::open;
 use crate::LndBackend;
 use crate::connect::held;
-use crate::fake::{PEER, Stand};
+use crate::fake::{NODE, PEER, Stand};
 use crate::proto::lnrpc::pending_channels_response::{PendingChannel, PendingOpenChannel};
 use crate::proto::lnrpc::{
     ChannelCloseSummary, OutPoint, Peer, PreviousOutPoint, Transaction, Utxo,
@@ -108,6 +108,54 @@ async fn t36_an_open_is_found_by_its_inputs() {
         (funding.to_string(), fee),
         (format!("{}:1", txid(8)), Sat::new(321))
     );
+}
+
+/// Whoever took the coin funded a channel with it: to somebody else, or to the target under another name.
+#[tokio::test]
+async fn anothers_channel_is_not_taken_for_the_open() {
+    let stand = Stand::new().await;
+    let backend = stand.backend();
+    let script = || held(&stand.fake.script);
+    script().transactions = vec![spending(8, 1, 1)];
+    script().closed = vec![ChannelCloseSummary {
+        channel_point: format!("{}:1", txid(8)),
+        remote_pubkey: NODE.into(),
+        ..ChannelCloseSummary::default()
+    }];
+    assert_eq!(asked(&backend, &[1]).await, Reconciled::NotDone);
+    script().closed.clear();
+    let theirs = PendingChannel {
+        channel_point: format!("{}:1", txid(8)),
+        remote_node_pub: PEER.into(),
+        memo: "for the shop".into(),
+        ..PendingChannel::default()
+    };
+    script().opening = vec![PendingOpenChannel {
+        channel: Some(theirs),
+    }];
+    assert_eq!(asked(&backend, &[1]).await, Reconciled::NotDone);
+    // Until it is confirmed, it may yet be replaced.
+    script().transactions = vec![spending(8, 1, 0)];
+    assert_eq!(asked(&backend, &[1]).await, Reconciled::Unknown);
+}
+
+/// LND was asked for the open in the moment in which the agent was killed, and takes the coin a little later.
+#[tokio::test]
+async fn t36_an_open_that_lnd_is_just_beginning_is_not_given_up() {
+    let stand = Stand::new().await;
+    let backend = stand.backend();
+    let script = || held(&stand.fake.script);
+    script().unspent = vec![utxo(1)];
+    script().peers = linked();
+    let asking = tokio::spawn(async move { asked(&backend, &[1]).await });
+    while stand.fake.asked("ClosedChannels") == 0 {
+        tokio::task::yield_now().await;
+    }
+    script().unspent.clear();
+    script().leased = vec![place(1)];
+    script().lease_id = OWN_LEASE.to_vec();
+    script().lease_ends = LEASE_ENDS;
+    assert_eq!(asking.await.unwrap(), Reconciled::Unknown);
 }
 
 #[tokio::test]
