@@ -7,8 +7,9 @@ use crate::warnings::Topic;
 use hive_node::backend::{BackendError, NodeInfo};
 use hive_types::{BlockHeight, Network, NodeId};
 
-/// The oldest release that has every call: v0.18.0, of 2024, which brought inbound fees.
-pub(crate) const LEAST_VERSION: Version = Version(0, 18);
+/// The oldest release that works: v0.20.0, of 2025. Earlier ones tell that a peer is online before it said `init`, when
+/// it does not count as a link yet, and nothing after: fellows that dial this node would go unnoticed.
+pub(crate) const LEAST_VERSION: Version = Version(0, 20);
 
 /// The newest release that this was tried with.
 const TRIED_VERSION: Version = Version(0, 21);
@@ -111,7 +112,7 @@ mod tests {
     fn versions_compare() {
         let parse = |text| Version::parse(text).unwrap();
         assert!(parse("0.17.5-beta") < LEAST_VERSION);
-        assert!(parse("0.18.0-beta commit=v0.18.0-beta") == LEAST_VERSION);
+        assert!(parse("0.20.0-beta commit=v0.20.0-beta") == LEAST_VERSION);
         assert_eq!(about_version("0.21.2-beta commit=v0.21.2-beta"), None);
         assert!(about_version("0.99.0").unwrap().contains("newer"));
         assert!(about_version("nightly").unwrap().contains("says nothing"));

@@ -30,14 +30,14 @@ async fn an_expired_certificate_is_told_and_accepted_until_there_is_a_new_one() 
 async fn an_old_lnd_is_refused_and_a_new_one_told() {
     let stand = Stand::new().await;
     let version = |text: &str| held(&stand.fake.script).version = text.into();
-    version("0.17.5-beta commit=v0.17.5-beta");
+    version("0.19.3-beta commit=v0.19.3-beta");
     let backend = stand.backend();
     let error = backend.info().await.unwrap_err();
     assert!(
         matches!(error, BackendError::Unfit(_)) && !error.is_retryable(),
         "{error}"
     );
-    assert!(error.to_string().contains("upgrade it to v0.18"), "{error}");
+    assert!(error.to_string().contains("upgrade it to v0.20"), "{error}");
     // Upgraded while the agent runs, to what nobody has tried.
     version("0.99.0-beta");
     backend.info().await.unwrap();
