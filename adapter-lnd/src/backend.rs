@@ -57,10 +57,6 @@ impl LndBackend {
             following: tokio::spawn(streams.run()),
         })
     }
-
-    pub(crate) async fn dial(&self, to: NodeId, addresses: &[String]) -> Result<(), BackendError> {
-        dial::connect(&self.link, to, addresses).await
-    }
 }
 
 impl Drop for LndBackend {
@@ -95,7 +91,7 @@ impl LightningBackend for LndBackend {
     }
 
     async fn connect(&self, to: NodeId, addresses: &[String]) -> Result<(), BackendError> {
-        self.dial(to, addresses).await
+        dial::to_fellow(&self.link, to, addresses).await
     }
 
     async fn send(&self, to: NodeId, bytes: Vec<u8>) -> Result<(), BackendError> {

@@ -23,38 +23,58 @@ const STANDS_AFTER: Duration = Duration::from_secs(3);
 /// How often a new link is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Links to a peer, unless a link stands.
+/// Links to a fellow, and tells its operator's part of it where it has no place for this node.
 ///
 /// # Errors
 /// [`BackendError::PeerUnreachable`] with what was tried last.
-pub(crate) async fn connect(
+pub(crate) async fn to_fellow(
     link: &Link,
     to: NodeId,
     addresses: &[String],
 ) -> Result<(), BackendError> {
+    let (dialled, is_dropped) = dialled(link, to, addresses).await?;
+    if dialled.is_ok() || is_dropped {
+        let about = is_dropped.then(|| about_slots(to));
+        link.warnings.say(Topic::Slots(to), about);
+    }
+    dialled
+}
+
+/// Links to a node outside the fleet, which owes this one no place.
+///
+/// # Errors
+/// As [`to_fellow`].
+pub(crate) async fn to_stranger(link: &Link, to: NodeId) -> Result<(), BackendError> {
+    dialled(link, to, &[]).await?.0
+}
+
+/// Links to a peer, unless a link stands; and whether it dropped one, where none stands.
+async fn dialled(
+    link: &Link,
+    to: NodeId,
+    addresses: &[String],
+) -> Result<(Result<(), BackendError>, bool), BackendError> {
     if is_linked(link, to).await? {
-        link.warnings.say(Topic::Slots(to), None);
-        return Ok(());
+        return Ok((Ok(()), false));
     }
     let mut known = addresses.to_vec();
     if known.is_empty() {
         known = published(link, to).await?;
     }
     let mut reason = "no address of it is known".to_owned();
+    let mut is_dropped = false;
     for address in known.iter().take(ADDRESSES) {
         match dial(link, to, address).await? {
-            Ok(()) if stands(link, to).await? => {
-                link.warnings.say(Topic::Slots(to), None);
-                return Ok(());
-            }
+            Ok(()) if stands(link, to).await? => return Ok((Ok(()), false)),
             Ok(()) => {
                 reason = format!("it took the connection at {address} and dropped it at once");
-                link.warnings.say(Topic::Slots(to), Some(about_slots(to)));
+                is_dropped = true;
             }
             Err(said) => reason = format!("{address}: {said}"),
         }
     }
-    Err(BackendError::PeerUnreachable { peer: to, reason })
+    let unreachable = BackendError::PeerUnreachable { peer: to, reason };
+    Ok((Err(unreachable), is_dropped))
 }
 
 /// LND takes few inbound links from peers without a channel, and drops the others without a word.

@@ -159,6 +159,17 @@ impl Lightning for Fake {
         Ok(Response::new(ConnectPeerResponse {}))
     }
 
+    async fn get_node_info(&self, request: Request<NodeInfoRequest>) -> Answer<NodeInfo> {
+        self.heard("GetNodeInfo", &request)?;
+        let node = LightningNode {
+            pub_key: request.into_inner().pub_key,
+            addresses: vec![NodeAddress {
+                addr: "127.0.0.1:9735".into(),
+            }],
+        };
+        Ok(Response::new(NodeInfo { node: Some(node) }))
+    }
+
     async fn describe_graph(&self, request: Request<ChannelGraphRequest>) -> Answer<ChannelGraph> {
         self.heard("DescribeGraph", &request)?;
         Ok(Response::new(held(&self.script).graph.clone()))

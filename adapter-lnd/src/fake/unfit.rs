@@ -107,6 +107,17 @@ async fn a_peer_that_has_no_slot_is_told_with_the_setting_to_change() {
         told.contains(PEER) && told.contains("`num-restricted-slots` in lnd.conf"),
         "{told}"
     );
+    // A node outside the fleet that does so is nobody's concern.
+    let stranger: hive_types::NodeId = NODE.parse().unwrap();
+    let listed_too = Peer {
+        pub_key: NODE.into(),
+        features: [].into(),
+    };
+    held(&stand.fake.script).peers.push(listed_too);
+    let link = stand.link();
+    let error = crate::dial::to_stranger(&link, stranger).await.unwrap_err();
+    assert!(error.to_string().contains("dropped it at once"), "{error}");
+    assert_eq!(link.warnings.all(), Vec::<String>::new());
     held(&stand.fake.script).peers = vec![listed([(1, Feature::default())].into())];
     backend.connect(peer, &address).await.unwrap();
     assert_eq!(backend.warnings(), Vec::<String>::new());

@@ -6,13 +6,13 @@ use super::{blame, unknown};
 use crate::LndBackend;
 use crate::connect::{Link, held, is_lost};
 use crate::convert::{channel_id, outpoint, sat, wallet_outpoint};
-use crate::info;
 use crate::proto::lnrpc::open_status_update::Update;
 use crate::proto::lnrpc::{
     self, GetTransactionsRequest, OpenChannelRequest, PendingUpdate, Transaction,
 };
 use crate::proto::walletrpc::{ListLeasesRequest, ListUnspentRequest, UtxoLease};
 use crate::snapshot::{self, ACCOUNT, channels};
+use crate::{dial, info};
 use hive_node::backend::{ActError, BackendError, Done, Fault, NotDone, Prepared, Reconciled};
 use hive_node::clock::wall;
 use hive_types::{FeeratePerKw, Msat, NodeId, OpenChannel, OutPoint, Sat, Txid};
@@ -188,7 +188,7 @@ pub(super) async fn execute(
     }
     let sat_per_vbyte = rate(link, wanted).await?;
     within_cost(link, begun.inputs, sat_per_vbyte, cost).await?;
-    if let Err(reason) = backend.dial(wanted.target, &[]).await {
+    if let Err(reason) = dial::to_stranger(link, wanted.target).await {
         return Err(NotDone::from(reason).into());
     }
     let request = OpenChannelRequest {
