@@ -112,7 +112,7 @@ impl LightningBackend for LndBackend {
     }
 
     async fn prepare(&self, permit: &Authorized) -> Result<Prepared, NotDone> {
-        self.grants.admit(permit.action().kind())?;
+        self.grants.admit(&self.link, permit.action().kind())?;
         self.prepare_action(permit).await
     }
 

@@ -9,10 +9,12 @@ pub(crate) use source::MACAROON_FILE;
 pub use source::{Source, SourceError};
 pub(crate) use status::{as_error, is_lost};
 
+use crate::permissions::Capability;
 use crate::proto::{chainrpc, invoicesrpc, lnrpc, routerrpc, walletrpc};
 use crate::warnings::Warnings;
 use data_encoding::HEXLOWER;
 use hive_node::backend::BackendError;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tls::ConnectError;
@@ -74,6 +76,8 @@ pub(crate) struct Link {
     channel: Channel,
     shared: Arc<Mutex<Shared>>,
     pub(crate) warnings: Arc<Warnings>,
+    /// What the macaroon is for; nothing before LND was asked.
+    pub(crate) there: Arc<Mutex<Option<BTreeSet<Capability>>>>,
 }
 
 impl Link {
@@ -101,6 +105,7 @@ impl Link {
             channel: endpoint.connect_with_connector_lazy(connector),
             shared,
             warnings,
+            there: Arc::default(),
         })
     }
 
@@ -142,7 +147,7 @@ impl Link {
                 BackendError::Denied(failure.to_string())
             }
             Some(failure) if is_lost(status) => BackendError::Unreachable(failure.to_string()),
-            _ => as_error(call, status),
+            _ => as_error(call, status, held(&self.there).as_ref()),
         }
     }
 

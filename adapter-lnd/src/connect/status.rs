@@ -1,6 +1,8 @@
 //! What LND's refusals mean.
 
+use crate::permissions::{Capability, command};
 use hive_node::backend::BackendError;
+use std::collections::BTreeSet;
 use tonic::{Code, Status};
 
 /// Texts with which LND says that it is not ready; it gives them no code of their own.
@@ -48,20 +50,28 @@ pub(crate) fn is_lost(status: &Status) -> bool {
     }
 }
 
-/// A call that moves no money failed. `call` is its full method.
-pub(crate) fn as_error(call: &str, status: &Status) -> BackendError {
+/// A call that moves no money failed. `call` is its full method, `there` what the macaroon is for.
+pub(crate) fn as_error(
+    call: &str,
+    status: &Status,
+    there: Option<&BTreeSet<Capability>>,
+) -> BackendError {
     let said = status.message();
     if let Some(meaning) = not_ready(status) {
         return BackendError::Unreachable(format!("LND answers, but {meaning}"));
     }
     if said.contains("permission denied") {
+        let nothing = BTreeSet::new();
+        let wanted = Capability::with(call, there.unwrap_or(&nothing));
+        let command = command(wanted, there);
         return BackendError::Denied(format!(
-            "the macaroon lacks uri:{call}; bake one with the line that `adapter-lnd macaroon` prints"
+            "the macaroon lacks uri:{call}; bake one with the line that {command} prints"
         ));
     }
     if BAD_MACAROON.iter().any(|text| said.contains(text)) {
+        let command = command(None, there);
         return BackendError::Denied(format!(
-            "LND does not accept the macaroon ({said}); bake a new one with the line that `adapter-lnd macaroon` prints"
+            "LND does not accept the macaroon ({said}); bake a new one with the line that {command} prints"
         ));
     }
     match status.code() {
@@ -106,11 +116,11 @@ mod tests {
             ("no such peer", false, "no such peer"),
         ];
         for (said, is_retryable, expected) in cases {
-            let error = as_error("/lnrpc.Lightning/GetInfo", &Status::unknown(said));
+            let error = as_error("/lnrpc.Lightning/GetInfo", &Status::unknown(said), None);
             assert_eq!(error.is_retryable(), is_retryable, "{error}");
             assert!(error.to_string().contains(expected), "{error}");
         }
-        let old = as_error("/a.B/C", &Status::unimplemented("unknown service"));
+        let old = as_error("/a.B/C", &Status::unimplemented("unknown service"), None);
         assert!(old.to_string().contains("has no /a.B/C"), "{old}");
     }
 

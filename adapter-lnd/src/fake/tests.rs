@@ -206,16 +206,45 @@ async fn graphs_larger_than_grpcs_default_arrive() {
 #[tokio::test]
 async fn missing_permissions_switch_off_what_needs_them() {
     let stand = Stand::new().await;
-    held(&stand.fake.script).denied = vec!["/lnrpc.Lightning/OpenChannel"];
+    let denied = |calls: &[&'static str]| held(&stand.fake.script).denied = calls.to_vec();
+    denied(&[
+        "/lnrpc.Lightning/OpenChannel",
+        "/lnrpc.Lightning/AddInvoice",
+    ]);
     let (link, grants) = (stand.link(), Grants::default());
-    grants.admit(ActionKind::Open).unwrap();
+    grants.admit(&link, ActionKind::Open).unwrap();
     grants.ask(&link).await.unwrap();
-    let refused = grants.admit(ActionKind::Open).unwrap_err();
-    assert!(refused.reason.contains("--allow open"), "{refused}");
-    grants.admit(ActionKind::Rebalance).unwrap();
-    held(&stand.fake.script).denied.clear();
+    // What to bake adds what is missing, and keeps what is there.
+    let refused = grants.admit(&link, ActionKind::Open).unwrap_err();
+    assert!(
+        refused
+            .reason
+            .contains("`adapter-lnd macaroon --allow open,probe`"),
+        "{refused}"
+    );
+    grants.admit(&link, ActionKind::Probe).unwrap();
+    // Baked by an agent that made fewer calls: both are wanted still.
+    denied(&[
+        "/walletrpc.WalletKit/ListLeases",
+        "/lnrpc.Lightning/LookupInvoice",
+        "/lnrpc.Lightning/SignMessage",
+    ]);
     grants.ask(&link).await.unwrap();
-    grants.admit(ActionKind::Open).unwrap();
+    let refused = grants.admit(&link, ActionKind::Rebalance).unwrap_err();
+    assert!(refused.reason.contains("--mode autonomous"), "{refused}");
+    let told = link.warnings.all().join("\n");
+    assert!(
+        told.contains("SignMessage") && told.contains("--mode autonomous"),
+        "{told}"
+    );
+    // What only tidies up is done without.
+    denied(&[
+        "/walletrpc.WalletKit/ReleaseOutput",
+        "/lnrpc.Lightning/DeletePayment",
+    ]);
+    grants.ask(&link).await.unwrap();
+    grants.admit(&link, ActionKind::Open).unwrap();
+    grants.admit(&link, ActionKind::Probe).unwrap();
 }
 
 #[tokio::test]
@@ -226,6 +255,20 @@ async fn a_refused_call_names_what_to_bake() {
     assert!(matches!(error, BackendError::Denied(_)), "{error}");
     assert!(
         error.to_string().contains("uri:/lnrpc.Lightning/GetInfo"),
+        "{error}"
+    );
+    // Once LND said what the macaroon is for, nothing of it is lost.
+    held(&stand.fake.script).refuses = None;
+    held(&stand.fake.script).denied = vec!["/lnrpc.Lightning/OpenChannel"];
+    let link = stand.link();
+    Grants::default().ask(&link).await.unwrap();
+    let call = "/walletrpc.WalletKit/ReleaseOutput";
+    let error = link.error(call, &Status::unknown("permission denied"));
+    assert!(error.to_string().contains("--mode autonomous"), "{error}");
+    let call = "/lnrpc.Lightning/SignMessage";
+    let error = link.error(call, &Status::unknown("permission denied"));
+    assert!(
+        error.to_string().contains("--allow rebalance,probe`"),
         "{error}"
     );
 }

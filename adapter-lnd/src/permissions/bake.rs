@@ -21,6 +21,24 @@ pub(crate) fn for_mode(
     base.iter().chain(further).copied().collect()
 }
 
+/// The command whose line bakes a macaroon with one more capability, and with all that are there. Which ones these are
+/// is known once LND was asked.
+pub(crate) fn command(wanted: Option<Capability>, there: Option<&BTreeSet<Capability>>) -> String {
+    let all: BTreeSet<Capability> = there.into_iter().flatten().copied().chain(wanted).collect();
+    let base = for_mode(false, &BTreeSet::new());
+    let further: Vec<&str> = all.difference(&base).map(|one| one.name()).collect();
+    let (most, flags) = (Capability::ALL.len() - base.len(), further.join(","));
+    let command = match further.len() {
+        0 => "`adapter-lnd macaroon`".to_owned(),
+        count if count == most => "`adapter-lnd macaroon --mode autonomous`".to_owned(),
+        _ => format!("`adapter-lnd macaroon --allow {flags}`"),
+    };
+    match there {
+        Some(_) => command,
+        None => format!("{command}, with the `--mode` and `--allow` of the last one besides,"),
+    }
+}
+
 /// Every call of these, once, in order.
 pub(crate) fn uris(capabilities: &BTreeSet<Capability>) -> BTreeSet<&'static str> {
     let calls = capabilities
@@ -125,11 +143,43 @@ mod tests {
             for_mode(false, &[Capability::Open].into()),
         );
         let more: Vec<_> = uris(&with).difference(&uris(&without)).copied().collect();
-        let expected: Vec<_> = Capability::Open
-            .calls()
-            .iter()
-            .map(|call| call.method)
-            .collect();
+        let calls = Capability::Open.calls().iter();
+        let expected: Vec<_> = calls.chain(Capability::Open.extras()).collect();
+        let expected: Vec<_> = expected.iter().map(|call| call.method).collect();
         assert_eq!(more, expected);
+    }
+
+    #[test]
+    fn the_command_adds_what_is_wanted_and_keeps_what_is_there() {
+        use Capability::{Fees, Member, Open, Probe, Rebalance};
+        let plain = BTreeSet::from([Member, Fees]);
+        let some = BTreeSet::from([Member, Fees, Probe]);
+        let most = BTreeSet::from([Member, Rebalance, Probe]);
+        for (wanted, there, expected) in [
+            (Some(Fees), Some(&plain), "`adapter-lnd macaroon`"),
+            (
+                Some(Open),
+                Some(&plain),
+                "`adapter-lnd macaroon --allow open`",
+            ),
+            (
+                Some(Open),
+                Some(&some),
+                "`adapter-lnd macaroon --allow open,probe`",
+            ),
+            (
+                Some(Member),
+                Some(&some),
+                "`adapter-lnd macaroon --allow probe`",
+            ),
+            (
+                Some(Open),
+                Some(&most),
+                "`adapter-lnd macaroon --mode autonomous`",
+            ),
+        ] {
+            assert_eq!(command(wanted, there), expected);
+        }
+        assert!(command(Some(Open), None).contains("of the last one"));
     }
 }

@@ -1,6 +1,7 @@
 //! What the agent can do at LND, and the calls that each part takes.
 
 use hive_types::ActionKind;
+use std::collections::BTreeSet;
 
 /// One level of permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,8 +84,14 @@ const OPEN: &[Call] = &[
     call("/lnrpc.Lightning/OpenChannel", "onchain", "write"),
     call("/walletrpc.WalletKit/ListLeases", "onchain", "read"),
     call("/walletrpc.WalletKit/ListUnspent", "onchain", "read"),
-    call("/walletrpc.WalletKit/ReleaseOutput", "onchain", "write"),
 ];
+
+/// What frees the coins of an open that died. Without it LND frees them itself, after ten minutes.
+const OPEN_TIDY: &[Call] = &[call(
+    "/walletrpc.WalletKit/ReleaseOutput",
+    "onchain",
+    "write",
+)];
 
 const REBALANCE: &[Call] = &[
     call("/invoicesrpc.Invoices/CancelInvoice", "invoices", "write"),
@@ -169,9 +176,36 @@ impl Capability {
     /// Calls that are good to have: nothing is switched off without them.
     pub(crate) const fn extras(self) -> &'static [Call] {
         match self {
+            Self::Open => OPEN_TIDY,
             Self::Probe => PROBE_TIDY,
-            _ => &[],
+            Self::Member | Self::Fees | Self::Rebalance => &[],
         }
+    }
+
+    /// The call without which a macaroon was baked for something else. One that lacks others was baked by an older agent.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Member => "/lnrpc.Lightning/GetInfo",
+            Self::Fees => "/lnrpc.Lightning/UpdateChannelPolicy",
+            Self::Open => "/lnrpc.Lightning/OpenChannel",
+            Self::Rebalance => "/lnrpc.Lightning/AddInvoice",
+            Self::Probe => "/routerrpc.Router/SendToRouteV2",
+        }
+    }
+
+    /// Whether a macaroon that lacks these of its calls was baked for it.
+    pub(crate) fn is_meant(self, lacking: &[&str]) -> bool {
+        !lacking.contains(&self.mark())
+    }
+
+    /// What a call belongs to: of several, one that is there already, else the one that allows least.
+    pub(crate) fn with(method: &str, there: &BTreeSet<Self>) -> Option<Self> {
+        let has = |one: &Self| {
+            let mut calls = one.calls().iter().chain(one.extras());
+            calls.any(|call| call.method == method)
+        };
+        let having = || Self::ALL.into_iter().filter(has);
+        having().find(|one| there.contains(one)).or(having().last())
     }
 
     /// What an action takes.

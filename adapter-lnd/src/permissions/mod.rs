@@ -3,7 +3,7 @@
 mod bake;
 mod capability;
 
-pub(crate) use bake::{for_mode, text};
+pub(crate) use bake::{command, for_mode, text};
 pub(crate) use capability::Capability;
 
 use crate::connect::{Link, held};
@@ -12,7 +12,7 @@ use crate::warnings::Topic;
 use capability::{CHECK, Call};
 use hive_node::backend::{BackendError, Fault, NotDone};
 use hive_types::ActionKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use tonic::Code;
 
@@ -34,6 +34,12 @@ impl Grants {
                 }
             }
         }
+        let there: BTreeSet<Capability> = Capability::ALL
+            .into_iter()
+            .filter(|one| missing.get(one).is_none_or(|calls| one.is_meant(calls)))
+            .collect();
+        *held(&link.there) = Some(there.clone());
+        let lacks = |one: Capability, calls: &[&str]| lacks(one, calls, &there);
         let lacking: Vec<String> = missing
             .iter()
             .filter(|(one, _)| matches!(one, Capability::Member | Capability::Fees))
@@ -54,31 +60,32 @@ impl Grants {
     }
 
     /// Refuses an action that LND would refuse.
-    pub(crate) fn admit(&self, kind: ActionKind) -> Result<(), NotDone> {
+    pub(crate) fn admit(&self, link: &Link, kind: ActionKind) -> Result<(), NotDone> {
         let capability = Capability::of(kind);
-        match held(&self.0).contains_key(&capability) {
-            false => Ok(()),
-            true => Err(NotDone::new(Fault::Operator, lacks(capability, &[]))),
+        if !held(&self.0).contains_key(&capability) {
+            return Ok(());
         }
+        let there = held(&link.there).clone().unwrap_or_default();
+        let lacks = lacks(capability, &[], &there);
+        Err(NotDone::new(Fault::Operator, lacks))
     }
 }
 
 /// What is switched off, and what to do.
-fn lacks(capability: Capability, calls: &[&str]) -> String {
-    let (name, about) = (capability.name(), capability.about());
+fn lacks(capability: Capability, calls: &[&str], there: &BTreeSet<Capability>) -> String {
+    let about = capability.about();
     let named = match calls {
         [] => String::new(),
         calls => format!(" (it lacks {})", calls.join(", ")),
     };
-    let advice = match capability {
-        Capability::Member | Capability::Fees => {
-            "bake one with the line that `adapter-lnd macaroon` prints".to_owned()
-        }
-        _ => format!(
-            "bake one with the line that `adapter-lnd macaroon --allow {name}` prints if you want that"
-        ),
+    let command = command(Some(capability), Some(there));
+    let wish = match capability {
+        Capability::Member | Capability::Fees => "",
+        _ => " if you want that",
     };
-    format!("the macaroon does not let the agent {about}{named}; {advice}")
+    format!(
+        "the macaroon does not let the agent {about}{named}; bake one with the line that {command} prints{wish}"
+    )
 }
 
 /// `None` when LND does not answer such questions with this macaroon.
