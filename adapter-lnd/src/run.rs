@@ -146,3 +146,102 @@ fn print(text: &str) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIT: &str = include_str!("../adapter-lnd.service");
+
+    /// The values of a key, one for each line that sets it.
+    fn values(key: &str) -> Vec<&'static str> {
+        let lines = UNIT.lines().filter_map(|line| line.split_once('='));
+        lines
+            .filter(|(name, _)| *name == key)
+            .map(|(_, value)| value)
+            .collect()
+    }
+
+    /// What the unit says fits the program and its documentation.
+    #[test]
+    fn the_unit_says_what_the_program_does() {
+        for (key, expected) in [
+            ("Type", "notify"),
+            ("NotifyAccess", "main"),
+            ("Restart", "on-failure"),
+            ("StateDirectoryMode", "0700"),
+            ("User", "hive"),
+            (
+                "ExecStart",
+                "/usr/local/bin/adapter-lnd --data-dir /var/lib/hive",
+            ),
+        ] {
+            assert_eq!(values(key), [expected], "{key}");
+        }
+        // Its arguments are the program's.
+        let [start] = values("ExecStart")[..] else {
+            panic!("{UNIT}");
+        };
+        let arguments: Vec<String> = start.split(' ').skip(1).map(str::to_owned).collect();
+        assert!(matches!(args::parse(&arguments), Ok(Wanted::Run(_))));
+        // It is not started again where only a person can help, and otherwise is.
+        let ends: Vec<u8> = values("RestartPreventExitStatus")
+            .iter()
+            .map(|value| value.parse().unwrap())
+            .collect();
+        let wrong = Failure::from(args::parse(&["no-command".to_owned()]).unwrap_err());
+        let failed = Failure::from(io::Error::other("no memory"));
+        assert!(ends.contains(&wrong.status()) && !ends.contains(&failed.status()));
+        assert_eq!(ends, [BAD_INPUT]);
+    }
+
+    /// What the program lets in fits what the unit lets it have: it says what is too large instead of being killed.
+    #[test]
+    fn the_largest_replies_fit_the_memory_of_the_unit() {
+        let mebibytes = |key: &str| -> usize {
+            let [value] = values(key)[..] else {
+                panic!("{key}");
+            };
+            value.strip_suffix('M').unwrap().parse().unwrap()
+        };
+        let steady = 80 << 20;
+        // Measured: the reply, what is decoded of it, what is built, and the graph before it.
+        let graph = 6 * crate::graph::GRAPH_BYTES + steady;
+        assert!(mebibytes("MemoryHigh") << 20 >= graph);
+        let another = 2 * crate::connect::REPLY_BYTES;
+        assert!(mebibytes("MemoryMax") << 20 >= graph + another);
+    }
+
+    #[test]
+    fn the_unit_confines_the_program() {
+        for key in [
+            "NoNewPrivileges",
+            "PrivateTmp",
+            "PrivateDevices",
+            "PrivateUsers",
+            "ProtectClock",
+            "ProtectControlGroups",
+            "ProtectKernelLogs",
+            "ProtectKernelModules",
+            "ProtectKernelTunables",
+            "LockPersonality",
+            "MemoryDenyWriteExecute",
+            "RestrictNamespaces",
+            "RestrictRealtime",
+            "RestrictSUIDSGID",
+        ] {
+            assert_eq!(values(key), ["true"], "{key}");
+        }
+        assert_eq!(values("CapabilityBoundingSet"), [""]);
+        assert_eq!(values("ProtectSystem"), ["strict"]);
+        assert_eq!(values("UMask"), ["0077"]);
+        assert_eq!(
+            values("RestrictAddressFamilies"),
+            ["AF_INET AF_INET6 AF_UNIX"]
+        );
+        assert_eq!(
+            values("SystemCallFilter"),
+            ["@system-service", "~@privileged @resources"]
+        );
+    }
+}

@@ -29,8 +29,8 @@ use tonic::{Request, Response, Status};
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of a reply other than the graph: a large node's lists of all that it ever did, and a flood must end
-/// somewhere.
-const REPLY_BYTES: usize = 512 << 20;
+/// somewhere. What is made of them takes no more than they do.
+pub(crate) const REPLY_BYTES: usize = 128 << 20;
 
 /// An idle connection is asked for a sign of life this often. LND takes no offence above five seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
