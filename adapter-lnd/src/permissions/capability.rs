@@ -205,7 +205,9 @@ impl Capability {
             calls.any(|call| call.method == method)
         };
         let having = || Self::ALL.into_iter().filter(has);
-        having().find(|one| there.contains(one)).or(having().last())
+        having()
+            .find(|one| there.contains(one))
+            .or(having().next_back())
     }
 
     /// What an action takes.
